@@ -1,0 +1,41 @@
+/** Every bound of the system, with its unit in the name. Hitting one is a verdict that a test shows. */
+export const KiB = 1024;
+export const MiB = 1024 * KiB;
+
+export const LIMITS = {
+  /** Request or response head, all lines together (like nginx's four 8 KiB buffers). */
+  httpHeadBytes: 64 * KiB,
+  httpHeaderCount: 200,
+  httpChunkLineBytes: 256,
+  httpTrailerBytes: 16 * KiB,
+  /** RFC 8446 allows 16 KiB records; a client hello over this is nobody's honest first flight. */
+  clientHelloBytes: 16 * KiB,
+  /** First bytes must name the protocol within this. */
+  firstBytesTimeoutMs: 10_000,
+  upstreamConnectTimeoutMs: 10_000,
+  upstreamFirstByteTimeoutMs: 600_000,
+  idleTimeoutMs: 600_000,
+  requestHeadTimeoutMs: 30_000,
+  dnsTimeoutMs: 5_000,
+  /** Content-coded request bodies are held whole for decoding up to this, then refused as unscannable. */
+  heldBodyBytes: 16 * MiB,
+  decodedBodyBytes: 64 * MiB,
+  decodedRatio: 200,
+  /** Bytes of a known value below which it is not scanned for (SECURITY S14). */
+  knownValueMinChars: 8,
+  knownValueMinBits: 28,
+  pathReadingRounds: 4,
+  pathReadings: 64,
+  leafCertificates: 512,
+  upstreamIdleConnections: 64,
+  /** Record fields are cut to these (SECURITY S35). */
+  recordPathBytes: 2 * KiB,
+  recordHostBytes: 255,
+  openConnections: 1024,
+  controlLineBytes: 1 * MiB,
+  serviceStopGraceMs: 8_000,
+  drainMs: 3_000,
+  readyTimeoutMs: 15_000,
+  restartWindowMs: 60_000,
+  restartsPerWindow: 5,
+} as const;
