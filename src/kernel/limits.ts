@@ -32,6 +32,20 @@ export const LIMITS = {
   recordPathBytes: 2 * KiB,
   recordHostBytes: 255,
   openConnections: 1024,
+  /** Bytes read from one socket that nobody has asked for yet; beyond it the socket is paused. */
+  wireQueueBytes: 64 * KiB,
+  /** All bodies held for decoding at one time; beyond it a request is refused with `limit_reached`. */
+  heldTotalBytes: 128 * MiB,
+  upstreamIdleMs: 30_000,
+  /** A request that must not be sent twice only reuses a connection that was used this recently. */
+  upstreamFreshIdleMs: 3_000,
+  /** After a refusal, the rest of the request is read and thrown away up to these, so that the answer arrives. */
+  discardBytes: 256 * KiB,
+  discardMs: 2_000,
+  dnsMessageBytes: 4 * KiB,
+  dnsTcpIdleMs: 10_000,
+  dnsTcpConnections: 64,
+  dnsTtlSeconds: 5,
   controlLineBytes: 1 * MiB,
   serviceStopGraceMs: 8_000,
   drainMs: 3_000,

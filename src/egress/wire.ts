@@ -1,0 +1,250 @@
+import type { Socket } from 'node:net';
+import { LIMITS } from '../kernel/limits.ts';
+
+/** Bytes that sockets of one gateway hold at this moment, and the most they ever held. */
+export class BufferMeter {
+  held = 0;
+  peak = 0;
+
+  add(bytes: number): void {
+    this.held += bytes;
+    if (this.held > this.peak) this.peak = this.held;
+  }
+}
+
+/** The connection can't be used any further; `timeout` means that we gave up on the peer. */
+export class WireError extends Error {
+  override readonly name = 'WireError';
+  readonly kind: 'gone' | 'timeout';
+
+  constructor(kind: 'gone' | 'timeout', cause?: unknown) {
+    super(kind, cause === undefined ? undefined : { cause });
+    this.kind = kind;
+  }
+}
+
+interface Waiter<Value> {
+  readonly resolve: (value: Value) => void;
+  readonly reject: (failure: WireError) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/**
+ * A socket as a stream of blocks that one side pulls and the other pushes, with back-pressure both ways. There is at
+ * most one reader and one writer at a time; both wait with a deadline.
+ */
+export class Wire implements Disposable {
+  readonly socket: Socket;
+  readonly #meter: BufferMeter;
+  readonly #queue: Buffer[] = [];
+  #queuedBytes = 0;
+  #unsentBytes = 0;
+  #paused = false;
+  #ended = false;
+  #gone = false;
+  #cause: unknown;
+  #reader: Waiter<Buffer | null> | null = null;
+  #writer: Waiter<void> | null = null;
+  #onGone: (() => void) | null = null;
+
+  constructor(socket: Socket, meter: BufferMeter) {
+    this.socket = socket;
+    this.#meter = meter;
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
+    socket.on('error', this.#onError);
+    socket.on('close', this.#onClose);
+    socket.on('drain', this.#onDrain);
+    if (socket.destroyed) this.#onClose();
+  }
+
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /** Nothing waits here to be read and the peer has not said that it is done: fit for another request. */
+  get quiet(): boolean {
+    return !this.#gone && !this.#ended && this.#queuedBytes === 0 && !this.socket.destroyed;
+  }
+
+  /** Called once when the socket closes, for whatever reason; a later call replaces an earlier one. */
+  set onGone(action: (() => void) | null) {
+    this.#onGone = action;
+  }
+
+  /** The next block, or null at the peer's orderly end. */
+  read(timeoutMs: number): Promise<Buffer | null> {
+    const ready = this.#take();
+    if (ready !== undefined) return Promise.resolve(ready);
+    if (this.#ended) return Promise.resolve(null);
+    if (this.#gone) return Promise.reject(new WireError('gone', this.#cause));
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#reader = null;
+        reject(new WireError('timeout'));
+      }, timeoutMs);
+      this.#reader = { resolve, reject, timer };
+    });
+  }
+
+  /** Puts back what was read too far: it will be the next block. */
+  unread(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#queue.unshift(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    this.#count(bytes.length);
+  }
+
+  /** False when the peer is slow and `drained` must be awaited before more is written. */
+  write(bytes: Uint8Array): boolean {
+    if (this.#gone) throw new WireError('gone', this.#cause);
+    const room = this.socket.write(bytes);
+    this.#noteUnsent();
+    return room;
+  }
+
+  /** Several blocks in one go to the kernel. */
+  writeAll(blocks: readonly Uint8Array[]): boolean {
+    if (this.#gone) throw new WireError('gone', this.#cause);
+    this.socket.cork();
+    let room = true;
+    for (const block of blocks) room = this.socket.write(block);
+    this.socket.uncork();
+    this.#noteUnsent();
+    return room;
+  }
+
+  drained(timeoutMs: number): Promise<void> {
+    if (this.#gone) return Promise.reject(new WireError('gone', this.#cause));
+    if (!this.socket.writableNeedDrain) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#writer = null;
+        reject(new WireError('timeout'));
+      }, timeoutMs);
+      this.#writer = { resolve, reject, timer };
+    });
+  }
+
+  /** Gives the socket away, paused and with everything unread put back into it. */
+  release(): Socket {
+    const { socket } = this;
+    socket.pause();
+    this.#detach();
+    const unread = Buffer.concat(this.#queue.splice(0));
+    this.#count(-this.#queuedBytes);
+    if (unread.length > 0) socket.unshift(unread);
+    return socket;
+  }
+
+  /** Says that nothing more will be written; what was written is still delivered. */
+  end(): void {
+    if (!this.#gone) this.socket.end();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+    this.#onClose();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    const reader = this.#reader;
+    if (reader !== null) {
+      this.#reader = null;
+      clearTimeout(reader.timer);
+      reader.resolve(chunk);
+      return;
+    }
+    this.#queue.push(chunk);
+    this.#count(chunk.length);
+    if (this.#queuedBytes >= LIMITS.wireQueueBytes && !this.#paused) {
+      this.#paused = true;
+      this.socket.pause();
+    }
+  };
+
+  readonly #onEnd = (): void => {
+    this.#ended = true;
+    const reader = this.#reader;
+    if (reader === null) return;
+    this.#reader = null;
+    clearTimeout(reader.timer);
+    reader.resolve(null);
+  };
+
+  readonly #onError = (failure: Error): void => {
+    this.#cause ??= failure;
+    // Not every failure is followed by `close` at once; a read or write must not wait for its deadline.
+    this.socket.destroy();
+  };
+
+  readonly #onClose = (): void => {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#detach();
+    // A socket without an error listener would end the process on a late reset.
+    this.socket.on('error', () => undefined);
+    const failure = new WireError('gone', this.#cause);
+    for (const waiter of [this.#reader, this.#writer]) {
+      if (waiter === null) continue;
+      clearTimeout(waiter.timer);
+      waiter.reject(failure);
+    }
+    this.#reader = null;
+    this.#writer = null;
+    if (this.#cause !== undefined) this.#drop();
+    const action = this.#onGone;
+    this.#onGone = null;
+    action?.();
+  };
+
+  readonly #onDrain = (): void => {
+    this.#noteUnsent();
+    const writer = this.#writer;
+    if (writer === null) return;
+    this.#writer = null;
+    clearTimeout(writer.timer);
+    writer.resolve();
+  };
+
+  #take(): Buffer | undefined {
+    const block = this.#queue.shift();
+    if (block === undefined) return undefined;
+    this.#count(-block.length);
+    if (this.#paused && this.#queuedBytes < LIMITS.wireQueueBytes) {
+      this.#paused = false;
+      this.socket.resume();
+    }
+    return block;
+  }
+
+  #drop(): void {
+    this.#queue.length = 0;
+    this.#count(-this.#queuedBytes);
+  }
+
+  #count(bytes: number): void {
+    this.#queuedBytes += bytes;
+    this.#meter.add(bytes);
+  }
+
+  #noteUnsent(): void {
+    const unsent = this.#gone ? 0 : this.socket.writableLength;
+    if (unsent === this.#unsentBytes) return;
+    this.#meter.add(unsent - this.#unsentBytes);
+    this.#unsentBytes = unsent;
+  }
+
+  #detach(): void {
+    this.#meter.add(-this.#unsentBytes);
+    this.#unsentBytes = 0;
+    this.socket.off('data', this.#onData);
+    this.socket.off('end', this.#onEnd);
+    this.socket.off('error', this.#onError);
+    this.socket.off('close', this.#onClose);
+    this.socket.off('drain', this.#onDrain);
+  }
+}

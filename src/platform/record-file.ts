@@ -1,0 +1,49 @@
+import { fsync, writeSync } from 'node:fs';
+import { err, ok, type Result } from '../kernel/result.ts';
+import type { AuditSink } from '../ports/audit-sink.ts';
+
+/** At most one fsync in this time while there is something to write through (SECURITY S35: loss on power failure). */
+const FLUSH_INTERVAL_MS = 1_000;
+
+/** The record on a descriptor that was opened for appending; the descriptor stays the opener's. */
+export function createRecordFile(fd: number): AuditSink {
+  let torn = false;
+  let timer: NodeJS.Timeout | null = null;
+
+  const flushSoon = (): void => {
+    if (timer !== null) return;
+    timer = setTimeout(() => {
+      timer = null;
+      // A failing fsync has no reader here; the next append or the final flush meets the same disk and reports it.
+      fsync(fd, () => undefined);
+    }, FLUSH_INTERVAL_MS);
+    timer.unref();
+  };
+
+  return {
+    append(line: string): Result<void, string> {
+      // A line that was cut short is closed off first, so that it cannot swallow the next one.
+      const bytes = Buffer.from(torn ? `\n${line}\n` : `${line}\n`);
+      let written = 0;
+      try {
+        while (written < bytes.length) written += writeSync(fd, bytes, written, bytes.length - written);
+      } catch (failure) {
+        torn ||= written > 0;
+        return err(failure instanceof Error ? failure.message : String(failure));
+      }
+      torn = false;
+      flushSoon();
+      return ok(undefined);
+    },
+    flush: () =>
+      new Promise((resolve, reject) => {
+        if (timer !== null) clearTimeout(timer);
+        timer = null;
+        // EINVAL: the descriptor is a pipe or a terminal, which has nothing to write through.
+        fsync(fd, (failure) => {
+          if (failure === null || failure.code === 'EINVAL') resolve();
+          else reject(failure);
+        });
+      }),
+  };
+}

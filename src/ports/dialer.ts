@@ -1,0 +1,18 @@
+import type { Result } from '../kernel/result.ts';
+import type { Permit } from '../policy/permit.ts';
+import type { Reason } from '../schema/decision.ts';
+
+/** Why no connection was made; becomes the agent's answer and the record's reason. */
+export interface DialFailure {
+  readonly status: 403 | 502 | 504;
+  readonly reason: Reason;
+  readonly detail: string;
+}
+
+/**
+ * The one way out. It takes a `Permit`, which only `decideEgress` mints, so code that has not asked the policy cannot
+ * connect anywhere.
+ */
+export interface Dialer<Connection> {
+  dial(permit: Permit): Promise<Result<Connection, DialFailure>>;
+}
