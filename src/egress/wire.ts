@@ -62,6 +62,11 @@ export class Wire implements Disposable {
     return this.#gone;
   }
 
+  /** A block is here already: the next read will not wait. */
+  get readable(): boolean {
+    return this.#queuedBytes > 0;
+  }
+
   /** Nothing waits here to be read and the peer has not said that it is done: fit for another request. */
   get quiet(): boolean {
     return !this.#gone && !this.#ended && this.#queuedBytes === 0 && !this.socket.destroyed;
@@ -72,7 +77,7 @@ export class Wire implements Disposable {
     this.#onGone = action;
   }
 
-  /** The next block, or null at the peer's orderly end. */
+  /** The next block, or null at the peer's orderly end. What arrived before a reset is still given out. */
   read(timeoutMs: number): Promise<Buffer | null> {
     const ready = this.#take();
     if (ready !== undefined) return Promise.resolve(ready);
@@ -133,17 +138,31 @@ export class Wire implements Disposable {
     const unread = Buffer.concat(this.#queue.splice(0));
     this.#count(-this.#queuedBytes);
     if (unread.length > 0) socket.unshift(unread);
+    // The new owner listens on its own wrapper; the bare socket must not end the process on a late reset.
+    socket.on('error', () => socket.destroy());
     return socket;
   }
 
-  /** Says that nothing more will be written; what was written is still delivered. */
-  end(): void {
-    if (!this.#gone) this.socket.end();
+  /** Says that nothing more will be written; resolves when all that was written is with the kernel, or can't be. */
+  async end(timeoutMs: number): Promise<void> {
+    if (this.#gone) return;
+    const { socket } = this;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      const done = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      socket.once('close', done);
+      socket.end(done);
+    });
   }
 
   destroy(): void {
     this.socket.destroy();
     this.#onClose();
+    this.#queue.length = 0;
+    this.#count(-this.#queuedBytes);
   }
 
   [Symbol.dispose](): void {
@@ -195,7 +214,6 @@ export class Wire implements Disposable {
     }
     this.#reader = null;
     this.#writer = null;
-    if (this.#cause !== undefined) this.#drop();
     const action = this.#onGone;
     this.#onGone = null;
     action?.();
@@ -219,11 +237,6 @@ export class Wire implements Disposable {
       this.socket.resume();
     }
     return block;
-  }
-
-  #drop(): void {
-    this.#queue.length = 0;
-    this.#count(-this.#queuedBytes);
   }
 
   #count(bytes: number): void {

@@ -90,6 +90,8 @@ function secure(
   secureContext: SecureContext,
   timeoutMs: number,
 ): Promise<Result<Socket, DialFailure>> {
+  // Failures show on the wrapper; the bare socket must not end the process on a reset of its own.
+  socket.on('error', () => socket.destroy());
   const name = isIP(host) === 0 ? { servername: host } : { host };
   const encrypted = connectTls({ socket, secureContext, ALPNProtocols: ['http/1.1'], rejectUnauthorized: true, ...name });
   return settle(encrypted, 'secureConnect', timeoutMs, (code) => ({

@@ -1,0 +1,184 @@
+import { scanText, type KnownValues } from '../dlp/known-values.ts';
+import { redactText } from '../dlp/redact.ts';
+import type { Header } from '../policy/decide.ts';
+import { LAST_CHUNK } from '../protocol/http1/body.ts';
+import { responseFraming, keepAlive, type Framing } from '../protocol/http1/framing.ts';
+import { parseResponseHead, serialiseResponseHead, type ResponseHead } from '../protocol/http1/head.ts';
+import { BodyReader } from './body-reader.ts';
+import type { Timeouts } from './core.ts';
+import { readHead } from './head-reader.ts';
+import { agentHeaders, answerFraming, headerTokens, headerValues } from './headers.ts';
+import type { RequestAccount } from './record.ts';
+import { WireError, type Wire } from './wire.ts';
+
+/** How the upstream's answer went. */
+export type AnswerOutcome =
+  /** All of it reached the agent. `idleMs` is how long the connection may be kept: 0 for not at all. */
+  | { readonly kind: 'complete'; readonly idleMs: number }
+  /** Nothing reached the agent. `unheard`: not one byte came, so the upstream may never have seen the request. */
+  | { readonly kind: 'none'; readonly why: 'closed' | 'invalid' | 'timeout'; readonly detail: string; readonly unheard: boolean }
+  /** The agent has a part of it. */
+  | { readonly kind: 'cut'; readonly by: 'agent' | 'upstream' };
+
+export interface AnswerParts {
+  readonly upstream: Wire;
+  readonly agent: Wire;
+  readonly account: RequestAccount;
+  readonly timeouts: Timeouts;
+  readonly method: string;
+  readonly agentIsHttp10: boolean;
+  /** Asked when the answer's head is written: whether the agent's connection can carry another request. */
+  readonly mayKeepAlive: () => boolean;
+  /** The injected credential: masked where the head echoes it. */
+  readonly mask: KnownValues | null;
+  /** The head is about to be written: from here on no refusal can be given. */
+  readonly onBegun: () => void;
+}
+
+/** Far beyond what any server sends before its answer; more is somebody playing. */
+const INTERIM_ANSWERS = 16;
+/** Leaves room for the connection to be closed at the other end while a request is on its way. */
+const IDLE_MARGIN_MS = 1_000;
+const CRLF = Uint8Array.of(0x0d, 0x0a);
+
+/** Passes the upstream's answer on as it arrives. Never rejects: every failure is an outcome. */
+export async function relayAnswer(parts: AnswerParts): Promise<AnswerOutcome> {
+  const first = await readFinalHead(parts);
+  if (first.kind === 'none') return first;
+  const { head } = first;
+  const framing = responseFraming(head, parts.method);
+  if (!framing.ok) return invalid(framing.error);
+
+  const reader = new BodyReader(parts.upstream, framing.value, parts.timeouts.idleTimeoutMs);
+  const shape = { framing: framing.value, agentIsHttp10: parts.agentIsHttp10 };
+  const outward = answerFraming(shape);
+  const keep = outward.kind !== 'until-close' && parts.mayKeepAlive();
+  const headers = agentHeaders(head.headers, { ...shape, keepAlive: keep });
+  const masked = maskHead(head, headers, parts.mask);
+  parts.account.status = head.status;
+  parts.onBegun();
+  const ended = await pumpAnswer(parts, reader, outward, serialiseResponseHead(head.status, masked.statusText, masked.headers));
+  if (ended !== null) return { kind: 'cut', by: ended };
+  return { kind: 'complete', idleMs: framing.value.kind === 'until-close' ? 0 : idleAllowance(head) };
+}
+
+type FinalHead = { readonly kind: 'head'; readonly head: ResponseHead } | Extract<AnswerOutcome, { readonly kind: 'none' }>;
+
+async function readFinalHead({ upstream, account, timeouts }: AnswerParts): Promise<FinalHead> {
+  let unheard = true;
+  try {
+    const block = await upstream.read(timeouts.upstreamFirstByteTimeoutMs);
+    if (block === null) return closed(unheard);
+    upstream.unread(block);
+    unheard = false;
+    account.firstByte();
+    const limits = { firstByteMs: timeouts.upstreamFirstByteTimeoutMs, wholeMs: timeouts.requestHeadTimeoutMs };
+    for (let interim = 0; interim < INTERIM_ANSWERS; interim += 1) {
+      const read = await readHead(upstream, parseResponseHead, limits);
+      if (read === null || read.kind === 'cut') return closed(unheard);
+      if (read.kind === 'invalid') return invalid(read.why);
+      // We never ask for another protocol; interim answers end here, since the agent got its own (Expect).
+      if (read.head.status === 101) return invalid('it switched protocols without being asked');
+      if (read.head.status >= 200) return read;
+    }
+    return invalid('too many interim answers');
+  } catch (failure) {
+    if (!(failure instanceof WireError)) throw failure;
+    if (failure.kind === 'gone') return closed(unheard);
+    return { kind: 'none', why: 'timeout', detail: 'the upstream did not answer in time', unheard };
+  }
+}
+
+/** Null when all went over; else who broke it off. The head goes out with the first block if that is here already. */
+async function pumpAnswer(
+  { upstream, agent, account, timeouts }: AnswerParts,
+  reader: BodyReader,
+  outward: Framing,
+  head: Uint8Array,
+): Promise<'agent' | 'upstream' | null> {
+  let unsent: Uint8Array[] = [head];
+  if (reader.done || !upstream.readable) {
+    if (!(await deliver(agent, unsent, timeouts.idleTimeoutMs))) return 'agent';
+    unsent = [];
+  }
+  for (;;) {
+    const step = await nextStep(reader);
+    if (step.kind === 'broken') {
+      // What the agent was promised will not come: the head at least, then the cut that it can see.
+      if (unsent.length > 0) await deliver(agent, unsent, timeouts.idleTimeoutMs);
+      return 'upstream';
+    }
+    if (step.kind === 'data') {
+      const size = step.data.reduce((sum, block) => sum + block.length, 0);
+      account.receivedBytes += size;
+      unsent.push(...frameAnswer(outward, step.data, size));
+    }
+    const last = step.kind === 'end' || (reader.done && outward.kind !== 'until-close');
+    if (last && outward.kind === 'chunked') unsent.push(LAST_CHUNK);
+    if (unsent.length > 0 && !(await deliver(agent, unsent, timeouts.idleTimeoutMs))) return 'agent';
+    if (last) return null;
+    unsent = [];
+  }
+}
+
+async function nextStep(reader: BodyReader): ReturnType<BodyReader['next']> {
+  try {
+    return await reader.next();
+  } catch (failure) {
+    if (failure instanceof WireError) return { kind: 'broken', why: failure.kind };
+    throw failure;
+  }
+}
+
+async function deliver(agent: Wire, blocks: readonly Uint8Array[], timeoutMs: number): Promise<boolean> {
+  try {
+    if (!agent.writeAll(blocks)) await agent.drained(timeoutMs);
+    return true;
+  } catch (failure) {
+    if (failure instanceof WireError) return false;
+    throw failure;
+  }
+}
+
+function frameAnswer(outward: Framing, data: readonly Uint8Array[], size: number): readonly Uint8Array[] {
+  if (outward.kind !== 'chunked' || size === 0) return data;
+  return [Buffer.from(`${size.toString(16)}\r\n`, 'latin1'), ...data, CRLF];
+}
+
+function maskHead(
+  head: ResponseHead,
+  headers: readonly Header[],
+  mask: KnownValues | null,
+): { readonly statusText: string; readonly headers: readonly Header[] } {
+  const { statusText } = head;
+  if (mask === null) return { statusText, headers };
+  const text = headers.map(([name, value]) => `${name}: ${value}`).join('\n');
+  if (scanText(mask, `${statusText}\n${text}`, 'answer').length === 0) return { statusText, headers };
+  return {
+    statusText: ascii(redactText(mask, statusText)),
+    headers: headers
+      .filter(([name]) => scanText(mask, name, 'answer').length === 0)
+      .map(([name, value]) => [name, ascii(redactText(mask, value))] as const),
+  };
+}
+
+/** The mark's quotes are not header characters. */
+function ascii(text: string): string {
+  return text.replace(/[«»]/g, '');
+}
+
+function idleAllowance(head: ResponseHead): number {
+  if (!keepAlive(head)) return 0;
+  // NTLM and Negotiate log a connection in, not a request: such a one is nobody else's (SECURITY S23).
+  if (headerTokens(head.headers, 'www-authenticate').some((token) => /^(?:ntlm|negotiate)\b/.test(token))) return 0;
+  const [, seconds] = /\btimeout=(\d{1,6})\b/i.exec(headerValues(head.headers, 'keep-alive').join(',')) ?? [];
+  return seconds === undefined ? Number.POSITIVE_INFINITY : Number(seconds) * 1000 - IDLE_MARGIN_MS;
+}
+
+function closed(unheard: boolean): Extract<AnswerOutcome, { readonly kind: 'none' }> {
+  return { kind: 'none', why: 'closed', detail: 'the upstream closed the connection before it answered', unheard };
+}
+
+function invalid(why: string): Extract<AnswerOutcome, { readonly kind: 'none' }> {
+  return { kind: 'none', why: 'invalid', detail: `the upstream's answer is not valid HTTP/1.1: ${why}`, unheard: false };
+}

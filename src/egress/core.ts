@@ -1,0 +1,61 @@
+import type { KnownValues } from '../dlp/known-values.ts';
+import type { Secret } from '../kernel/secret.ts';
+import type { Policy } from '../policy/compile.ts';
+import type { RequestFacts, Verdict } from '../policy/decide.ts';
+import type { GatewayConfig } from '../schema/gateway-config.ts';
+import type { Tally } from './counters.ts';
+import type { LeafContexts } from './leaf-contexts.ts';
+import type { HoldBudget } from './outbound.ts';
+import type { Recorder } from './record.ts';
+import type { UpstreamPool } from './upstream-pool.ts';
+import type { BufferMeter, Wire } from './wire.ts';
+
+/** One generation of the policy; replaced whole. */
+export interface LivePolicy {
+  readonly config: GatewayConfig;
+  readonly policy: Policy;
+}
+
+/** A credential as the gateway uses it; `mask` knows just this value, to keep it out of answers. */
+export interface Credential {
+  readonly secret: Secret;
+  readonly mask: KnownValues;
+}
+
+/** The deadlines of `LIMITS` that a test may shorten. */
+export type Timeouts = Readonly<
+  Record<
+    'firstBytesTimeoutMs' | 'upstreamFirstByteTimeoutMs' | 'idleTimeoutMs' | 'requestHeadTimeoutMs' | 'discardMs',
+    number
+  >
+>;
+
+/** A request that is being served: a reload asks the new policy about it and may end it. */
+export interface ActiveRequest {
+  readonly facts: RequestFacts;
+  revoke(verdict: Extract<Verdict, { readonly kind: 'deny' }>): void;
+}
+
+/** What every connection of one gateway shares. */
+export interface GatewayCore {
+  readonly live: () => LivePolicy;
+  readonly draining: () => boolean;
+  readonly known: KnownValues;
+  readonly credentials: readonly Credential[];
+  readonly pool: UpstreamPool;
+  readonly leaves: LeafContexts;
+  readonly recorder: Recorder;
+  readonly tally: Tally;
+  readonly meter: BufferMeter;
+  readonly hold: HoldBudget;
+  readonly timeouts: Timeouts;
+  readonly active: Set<ActiveRequest>;
+  /** Connections that wait for a request: nothing is lost when they close. */
+  readonly idle: Set<Wire>;
+  /** The whole value that `Proxy-Authorization` must have, or null when none is asked for. */
+  readonly proxyAuthorization: string | null;
+  readonly probeNonce: string;
+  readonly onProbeSeen: () => void;
+  /** A broken assumption of ours: the connection has been closed, and someone should hear of it. */
+  readonly onBug: (failure: unknown) => void;
+}

@@ -1,0 +1,66 @@
+import type { Reason } from '../schema/decision.ts';
+
+/** What a gateway has done since it started; read through the control socket. */
+export interface Counters {
+  readonly connections: number;
+  readonly openConnections: number;
+  /** Closed without an answer: not a protocol we speak, no name, or too many at once. */
+  readonly connectionsDropped: number;
+  readonly requests: number;
+  readonly allowed: number;
+  readonly denied: Readonly<Partial<Record<Reason, number>>>;
+  readonly localRequests: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly upstreamDialled: number;
+  readonly upstreamReused: number;
+  readonly leavesMinted: number;
+  readonly dnsQueries: number;
+  readonly dnsRefused: number;
+  readonly recordFailures: number;
+  /** Bytes in memory on behalf of connections: now, and at most so far. */
+  readonly bufferedBytes: number;
+  readonly bufferedBytesPeak: number;
+}
+
+/** The counters while they count. */
+export class Tally {
+  connections = 0;
+  openConnections = 0;
+  connectionsDropped = 0;
+  requests = 0;
+  allowed = 0;
+  localRequests = 0;
+  bytesSent = 0;
+  bytesReceived = 0;
+  upstreamDialled = 0;
+  upstreamReused = 0;
+  dnsQueries = 0;
+  dnsRefused = 0;
+  recordFailures = 0;
+  readonly #denied = new Map<Reason, number>();
+
+  countDenied(reason: Reason): void {
+    this.#denied.set(reason, (this.#denied.get(reason) ?? 0) + 1);
+  }
+
+  snapshot(others: Pick<Counters, 'leavesMinted' | 'bufferedBytes' | 'bufferedBytesPeak'>): Counters {
+    return {
+      connections: this.connections,
+      openConnections: this.openConnections,
+      connectionsDropped: this.connectionsDropped,
+      requests: this.requests,
+      allowed: this.allowed,
+      denied: Object.fromEntries(this.#denied),
+      localRequests: this.localRequests,
+      bytesSent: this.bytesSent,
+      bytesReceived: this.bytesReceived,
+      upstreamDialled: this.upstreamDialled,
+      upstreamReused: this.upstreamReused,
+      dnsQueries: this.dnsQueries,
+      dnsRefused: this.dnsRefused,
+      recordFailures: this.recordFailures,
+      ...others,
+    };
+  }
+}

@@ -1,0 +1,236 @@
+import { createHmac } from 'node:crypto';
+import { join } from 'node:path';
+import type { SecureContext } from 'node:tls';
+import { buildKnownValues } from '../dlp/known-values.ts';
+import { fingerprint } from '../dlp/fingerprint.ts';
+import { BottleError } from '../kernel/errors.ts';
+import { LIMITS } from '../kernel/limits.ts';
+import { Scope } from '../kernel/scope.ts';
+import { Secret } from '../kernel/secret.ts';
+import { systemClock } from '../platform/clock.ts';
+import { ControlServer } from '../platform/control-socket.ts';
+import { createDialer } from '../platform/dialer.ts';
+import { createSystemResolver } from '../platform/dns.ts';
+import { systemRandom } from '../platform/random.ts';
+import { reveal } from '../platform/reveal.ts';
+import { createLeafMinter } from '../platform/tls-ca.ts';
+import { createTrust } from '../platform/trust.ts';
+import { allowsName, compilePolicy } from '../policy/compile.ts';
+import { decideEgress } from '../policy/decide.ts';
+import type { AuditSink } from '../ports/audit-sink.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Random } from '../ports/random.ts';
+import type { Resolver } from '../ports/resolver.ts';
+import { CONTROL_SOCKET, type GatewayStatus } from '../schema/control.ts';
+import type { DecisionRecord } from '../schema/decision.ts';
+import type { GatewayConfig, GatewaySecrets } from '../schema/gateway-config.ts';
+import { controlMethods } from './control.ts';
+import type { Credential, GatewayCore, LivePolicy, Timeouts } from './core.ts';
+import { Tally, type Counters } from './counters.ts';
+import { DnsAnswerer } from './dns.ts';
+import { LeafContexts } from './leaf-contexts.ts';
+import { Listeners, type GatewayListener, type ListenerAddress } from './listeners.ts';
+import { Recorder } from './record.ts';
+import { UpstreamPool } from './upstream-pool.ts';
+import { BufferMeter } from './wire.ts';
+
+export interface GatewayParts {
+  readonly config: GatewayConfig;
+  readonly secrets: GatewaySecrets;
+  readonly listeners: readonly GatewayListener[];
+  readonly record: AuditSink;
+  /** Directory of the control socket, mode 0700; null for none. */
+  readonly controlDirectory: string | null;
+  readonly onProbeSeen?: () => void;
+  /** A broken assumption of the gateway's own; the connection it happened on has been closed. */
+  readonly onBug?: (failure: unknown) => void;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly resolver?: Resolver;
+  readonly timeouts?: Partial<Timeouts>;
+}
+
+export interface RunningGateway extends AsyncDisposable {
+  readonly addresses: readonly ListenerAddress[];
+  /** Takes over a whole new policy or, by a `config_invalid` error, keeps the one it has. */
+  reload(config: GatewayConfig): void;
+  /** Accepts nothing more, lets requests end until the deadline, then cuts what is left. */
+  drain(deadlineMs: number): Promise<void>;
+  counters(): Counters;
+  status(): GatewayStatus;
+  /** Calls back with every record that ends; returns how to stop it. */
+  onEnded(listener: (record: DecisionRecord) => void): () => void;
+}
+
+/** Starts the egress gateway: it listens when the promise resolves. */
+export async function startGateway(parts: GatewayParts): Promise<RunningGateway> {
+  await using starting = new Scope();
+  const gateway = new Gateway(parts);
+  starting.defer('gateway', () => gateway[Symbol.asyncDispose]());
+  await gateway.listen();
+  starting.release();
+  return gateway;
+}
+
+class Gateway implements RunningGateway {
+  readonly #parts: GatewayParts;
+  readonly #clock: Clock;
+  readonly #core: GatewayCore;
+  readonly #listeners: Listeners;
+  readonly #dns: DnsAnswerer;
+  readonly #startedAt: number;
+  #live: LivePolicy;
+  #trust: () => SecureContext;
+  #control: ControlServer | null = null;
+  #draining = false;
+  #closed = false;
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+    this.#clock = parts.clock ?? systemClock;
+    this.#startedAt = this.#clock.monotonic();
+    this.#live = compile(parts.config);
+    this.#trust = createTrust(parts.config.upstream.extraCa);
+    this.#core = this.#createCore();
+    this.#dns = new DnsAnswerer({
+      allows: (name) => allowsName(this.#live.policy, name),
+      onQuery: (refused) => {
+        this.#core.tally.dnsQueries += 1;
+        if (refused) this.#core.tally.dnsRefused += 1;
+      },
+    });
+    this.#listeners = new Listeners(this.#core, this.#dns);
+  }
+
+  get addresses(): readonly ListenerAddress[] {
+    return this.#listeners.addresses;
+  }
+
+  async listen(): Promise<void> {
+    const { controlDirectory, secrets, listeners } = this.#parts;
+    for (const listener of listeners) await this.#listeners.open(listener);
+    if (controlDirectory === null) return;
+    const path = join(controlDirectory, CONTROL_SOCKET);
+    this.#control = await ControlServer.start({ path, nonce: secrets.controlNonce, methods: controlMethods(this) });
+  }
+
+  reload(config: GatewayConfig): void {
+    const current = this.#live.config;
+    if (config.slug !== current.slug || config.generation <= current.generation) {
+      throw new BottleError('config_invalid', {
+        message: `generation ${String(config.generation)} of ${config.slug} can't follow ${String(current.generation)} of ${current.slug}`,
+      });
+    }
+    const next = compile(config);
+    if (JSON.stringify(config.upstream.extraCa) !== JSON.stringify(current.upstream.extraCa)) {
+      this.#trust = createTrust(config.upstream.extraCa);
+    }
+    this.#live = next;
+    this.#core.pool.retireBefore(config.generation);
+    for (const request of this.#core.active) {
+      const verdict = decideEgress(next.policy, request.facts);
+      if (verdict.kind === 'deny') request.revoke(verdict);
+    }
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    this.#draining = true;
+    this.#listeners.stopAccepting();
+    for (const wire of this.#core.idle) wire.destroy();
+    await this.#listeners.settled(deadlineMs);
+    await this.#parts.record.flush();
+  }
+
+  counters(): Counters {
+    const { tally, meter, leaves } = this.#core;
+    return tally.snapshot({ leavesMinted: leaves.minted, bufferedBytes: meter.held, bufferedBytesPeak: meter.peak });
+  }
+
+  status(): GatewayStatus {
+    const { slug, generation, routes } = this.#live.config;
+    const state = this.#draining ? 'draining' : 'serving';
+    return { slug, generation, routes: routes.length, state, uptimeMs: this.#clock.monotonic() - this.#startedAt };
+  }
+
+  onEnded(listener: (record: DecisionRecord) => void): () => void {
+    return this.#core.recorder.subscribe(listener);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await using closing = new Scope();
+    closing.defer('upstream connections', () => {
+      this.#core.pool[Symbol.dispose]();
+    });
+    closing.defer('control socket', async () => this.#control?.[Symbol.asyncDispose]());
+    closing.defer('listeners', () => this.drain(0));
+  }
+
+  #createCore(): GatewayCore {
+    const { secrets, record, timeouts, config } = this.#parts;
+    const random = this.#parts.random ?? systemRandom;
+    const clock = this.#clock;
+    const tally = new Tally();
+    const meter = new BufferMeter();
+    const values = [...secrets.knownValues, ...secrets.credentials];
+    const known = buildKnownValues(values);
+    const resolver = this.#parts.resolver ?? createSystemResolver();
+    const dialer = createDialer({ resolver, trust: () => this.#trust() });
+    return {
+      live: () => this.#live,
+      draining: () => this.#draining,
+      known,
+      credentials: secrets.credentials.map(credentialOf),
+      pool: new UpstreamPool({
+        dialer,
+        clock,
+        meter,
+        onDialled: () => (tally.upstreamDialled += 1),
+        onReused: () => (tally.upstreamReused += 1),
+      }),
+      leaves: new LeafContexts(createLeafMinter(secrets.ca, clock), clock),
+      recorder: new Recorder({
+        slug: config.slug,
+        sink: record,
+        clock,
+        random,
+        known,
+        fingerprints: fingerprintsOf(secrets),
+        tally,
+      }),
+      tally,
+      meter,
+      hold: { heldBytes: 0 },
+      timeouts: { ...LIMITS, ...timeouts },
+      active: new Set(),
+      idle: new Set(),
+      proxyAuthorization: proxyAuthorizationOf(secrets),
+      probeNonce: secrets.probeNonce,
+      onProbeSeen: this.#parts.onProbeSeen ?? (() => undefined),
+      onBug: this.#parts.onBug ?? (() => undefined),
+    };
+  }
+}
+
+function compile(config: GatewayConfig): LivePolicy {
+  const policy = compilePolicy(config);
+  if (policy.ok) return { config, policy: policy.value };
+  throw new BottleError('config_invalid', { message: `the policy does not compile: ${policy.error.join('; ')}` });
+}
+
+function credentialOf({ name, value }: GatewaySecrets['credentials'][number]): Credential {
+  const secret = new Secret(name, value);
+  return { secret, mask: buildKnownValues([{ name, value: reveal(secret, 'scan') }]) };
+}
+
+function fingerprintsOf(secrets: GatewaySecrets): ReadonlyMap<string, string> {
+  const key = Buffer.from(secrets.fingerprintKey, 'base64');
+  const hmacHex = (text: string): string => createHmac('sha256', key).update(text).digest('hex');
+  return new Map([...secrets.knownValues, ...secrets.credentials].map(({ name, value }) => [name, fingerprint(hmacHex, value)]));
+}
+
+function proxyAuthorizationOf({ proxyAuth }: GatewaySecrets): string | null {
+  if (proxyAuth === undefined) return null;
+  return `Basic ${Buffer.from(`${proxyAuth.user}:${proxyAuth.password}`).toString('base64')}`;
+}

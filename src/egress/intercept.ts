@@ -1,0 +1,54 @@
+import { TLSSocket } from 'node:tls';
+import { LIMITS } from '../kernel/limits.ts';
+import { normaliseHost } from '../policy/host.ts';
+import { parseClientHello } from '../protocol/client-hello.ts';
+import { classifyFirstBytes } from '../protocol/first-bytes.ts';
+import type { GatewayCore } from './core.ts';
+import { Wire } from './wire.ts';
+
+export type FirstFlight =
+  | { readonly kind: 'tls'; readonly sni: string | null }
+  | { readonly kind: 'http' }
+  /** Neither, or nothing at all: closed without a word. */
+  | { readonly kind: 'other' };
+
+/** Looks at a connection's first bytes and leaves them on the wire. */
+export async function peekFirstFlight(wire: Wire, timeoutMs: number): Promise<FirstFlight> {
+  const deadline = performance.now() + timeoutMs;
+  let bytes: Buffer = Buffer.alloc(0);
+  for (;;) {
+    const flight = classify(bytes);
+    if (flight !== null) {
+      wire.unread(bytes);
+      return flight;
+    }
+    const remainingMs = deadline - performance.now();
+    if (remainingMs <= 0 || bytes.length > LIMITS.clientHelloBytes) return { kind: 'other' };
+    const more = await wire.read(remainingMs);
+    if (more === null) return { kind: 'other' };
+    bytes = bytes.length === 0 ? more : Buffer.concat([bytes, more]);
+  }
+}
+
+/** Null while more bytes are needed. */
+function classify(bytes: Buffer): FirstFlight | null {
+  const first = classifyFirstBytes(bytes);
+  if (first === 'need-more') return null;
+  if (first !== 'tls') return { kind: first };
+  const hello = parseClientHello(bytes);
+  if (hello.kind === 'need-more') return null;
+  if (hello.kind === 'invalid') return { kind: 'other' };
+  if (hello.sni === null) return { kind: 'tls', sni: null };
+  const name = normaliseHost(hello.sni);
+  return name.ok ? { kind: 'tls', sni: name.value } : { kind: 'other' };
+}
+
+/**
+ * Ends the agent's TLS here, with a leaf of the bottle's CA for that name. What comes out is one more HTTP/1.1
+ * connection; a handshake that fails shows there as a connection that is gone.
+ */
+export function intercept(core: GatewayCore, wire: Wire, name: string): Wire {
+  const secureContext = core.leaves.contextFor(name);
+  const socket = new TLSSocket(wire.release(), { isServer: true, secureContext, ALPNProtocols: ['http/1.1'] });
+  return new Wire(socket, core.meter);
+}

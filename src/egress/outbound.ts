@@ -1,0 +1,210 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createBodyScanner, scanText, type BodyScanner, type Finding, type KnownValues } from '../dlp/known-values.ts';
+import { KiB, LIMITS } from '../kernel/limits.ts';
+import { CONTENT_CODINGS, decodeContent, type ContentCoding } from '../platform/content-decoder.ts';
+import type { Header, RequestFacts } from '../policy/decide.ts';
+import type { Reason } from '../schema/decision.ts';
+import type { BodyReader } from './body-reader.ts';
+import { headerTokens } from './headers.ts';
+
+export type OutboundStep =
+  /** These bytes were scanned and may leave now. */
+  | { readonly kind: 'data'; readonly data: readonly Uint8Array[] }
+  | { readonly kind: 'end' }
+  | { readonly kind: 'broken'; readonly why: string }
+  | { readonly kind: 'found'; readonly findings: readonly Finding[] }
+  | { readonly kind: 'refused'; readonly status: number; readonly reason: Reason; readonly detail: string };
+
+/** A request body on its way out. */
+export interface OutboundBody {
+  next(): Promise<OutboundStep>;
+  /** All of it has been given out. */
+  readonly finished: boolean;
+}
+
+/** Bytes held for decoding by all requests together. */
+export interface HoldBudget {
+  heldBytes: number;
+}
+
+const END: OutboundStep = { kind: 'end' };
+const SCAN_BLOCK_BYTES = 64 * KiB;
+
+/** Everything that leaves with the head. One pass over all of it; only a hit is traced back to its place. */
+export function scanHead(known: KnownValues, facts: RequestFacts): readonly Finding[] {
+  const lines = facts.headers.map(([name, value]) => `${name}: ${value}`);
+  const whole = [facts.authority.host, facts.method, facts.target, ...lines].join('\n');
+  if (scanText(known, whole, 'head').length === 0) return [];
+  const [path = '', ...query] = facts.target.split('?');
+  const placed = [
+    ...scanText(known, facts.authority.host, 'host'),
+    ...scanText(known, facts.method, 'method'),
+    ...scanText(known, path, 'path'),
+    ...scanText(known, query.join('?'), 'query'),
+    ...facts.headers.flatMap(([name, value]) => scanText(known, `${name}: ${value}`, `header ${name.toLowerCase()}`)),
+  ];
+  // A value that lies across two places is still a value that leaves.
+  return placed.length > 0 ? placed : scanText(known, whole, 'head');
+}
+
+export type RequestCoding = { readonly kind: 'identity' } | { readonly kind: 'coded'; readonly coding: ContentCoding } | { readonly kind: 'unknown' };
+
+export function requestCoding(headers: readonly Header[]): RequestCoding {
+  const tokens = headerTokens(headers, 'content-encoding').filter((token) => token !== 'identity');
+  const [first, ...rest] = tokens;
+  if (first === undefined) return { kind: 'identity' };
+  const name = first === 'x-gzip' ? 'gzip' : first;
+  const coding = CONTENT_CODINGS.find((known) => known === name);
+  return coding === undefined || rest.length > 0 ? { kind: 'unknown' } : { kind: 'coded', coding };
+}
+
+/** A route whose scan the operator turned off: the body passes as it comes. */
+export class UnscannedBody implements OutboundBody {
+  readonly #reader: BodyReader;
+
+  constructor(reader: BodyReader) {
+    this.#reader = reader;
+  }
+
+  get finished(): boolean {
+    return this.#reader.done;
+  }
+
+  next(): Promise<OutboundStep> {
+    return this.#reader.next();
+  }
+}
+
+/** Scans while it streams: a block leaves as soon as no value can lie across its end (SECURITY S17). */
+export class ScannedBody implements OutboundBody {
+  readonly #reader: BodyReader;
+  readonly #scanner: BodyScanner;
+  #held: Uint8Array[] = [];
+  #releasedBytes = 0;
+  #ended = false;
+
+  constructor(reader: BodyReader, known: KnownValues) {
+    this.#reader = reader;
+    this.#scanner = createBodyScanner(known, 'body');
+  }
+
+  get finished(): boolean {
+    return this.#ended;
+  }
+
+  async next(): Promise<OutboundStep> {
+    while (!this.#ended) {
+      const step = await this.#reader.next();
+      if (step.kind === 'broken') return step;
+      if (step.kind === 'data') this.#held.push(...step.data);
+      let verdict = this.#push(step.kind === 'data' ? step.data : []);
+      if (this.#reader.done && verdict.findings.length === 0) {
+        this.#ended = true;
+        verdict = this.#scanner.end();
+      }
+      if (verdict.findings.length > 0) return { kind: 'found', findings: verdict.findings };
+      const data = this.#release(verdict.release);
+      if (data.length > 0) return { kind: 'data', data };
+    }
+    return END;
+  }
+
+  #push(blocks: readonly Uint8Array[]): ReturnType<BodyScanner['push']> {
+    let verdict: ReturnType<BodyScanner['push']> = { release: this.#releasedBytes, findings: [] };
+    for (const block of blocks) {
+      verdict = this.#scanner.push(block);
+      if (verdict.findings.length > 0) break;
+    }
+    return verdict;
+  }
+
+  #release(totalBytes: number): readonly Uint8Array[] {
+    const data: Uint8Array[] = [];
+    let free = totalBytes - this.#releasedBytes;
+    this.#releasedBytes = Math.max(this.#releasedBytes, totalBytes);
+    while (free > 0) {
+      const block = this.#held[0];
+      if (block === undefined) break;
+      if (block.length > free) {
+        data.push(block.subarray(0, free));
+        this.#held[0] = block.subarray(free);
+        break;
+      }
+      data.push(block);
+      this.#held.shift();
+      free -= block.length;
+    }
+    return data;
+  }
+}
+
+/** A content-coded body: held whole, scanned as it is and as it decodes, and only then let go (SECURITY S17). */
+export class HeldBody implements OutboundBody {
+  readonly #reader: BodyReader;
+  readonly #known: KnownValues;
+  readonly #coding: ContentCoding;
+  readonly #budget: HoldBudget;
+  #ended = false;
+
+  constructor(reader: BodyReader, known: KnownValues, coding: ContentCoding, budget: HoldBudget) {
+    this.#reader = reader;
+    this.#known = known;
+    this.#coding = coding;
+    this.#budget = budget;
+  }
+
+  get finished(): boolean {
+    return this.#ended;
+  }
+
+  async next(): Promise<OutboundStep> {
+    if (this.#ended) return END;
+    this.#ended = true;
+    let heldBytes = 0;
+    try {
+      const blocks: Uint8Array[] = [];
+      for (;;) {
+        const step = await this.#reader.next();
+        if (step.kind === 'broken') return step;
+        if (step.kind === 'end') break;
+        for (const block of step.data) {
+          blocks.push(block);
+          heldBytes += block.length;
+          this.#budget.heldBytes += block.length;
+        }
+        if (heldBytes > LIMITS.heldBodyBytes) {
+          const bound = `${String(LIMITS.heldBodyBytes)} bytes`;
+          return { kind: 'refused', status: 403, reason: 'unscannable', detail: `a content-coded body over ${bound} can't be scanned` };
+        }
+        if (this.#budget.heldBytes > LIMITS.heldTotalBytes) {
+          return { kind: 'refused', status: 503, reason: 'limit_reached', detail: 'too many bodies are held for scanning' };
+        }
+      }
+      return await this.#inspect(Buffer.concat(blocks));
+    } finally {
+      this.#budget.heldBytes -= heldBytes;
+    }
+  }
+
+  async #inspect(raw: Buffer): Promise<OutboundStep> {
+    if (raw.length === 0) return END;
+    const decoded = await decodeContent(this.#coding, raw);
+    if (!decoded.ok) return { kind: 'refused', status: 403, reason: 'unscannable', detail: decoded.error };
+    for (const view of [raw, decoded.value]) {
+      const findings = await scanWhole(this.#known, view);
+      if (findings.length > 0) return { kind: 'found', findings };
+    }
+    return { kind: 'data', data: [raw] };
+  }
+}
+
+/** In blocks, with a turn of the event loop between them: other connections go on meanwhile. */
+async function scanWhole(known: KnownValues, bytes: Uint8Array): Promise<readonly Finding[]> {
+  const scanner = createBodyScanner(known, 'body');
+  for (let at = 0; at < bytes.length; at += SCAN_BLOCK_BYTES) {
+    const { findings } = scanner.push(bytes.subarray(at, at + SCAN_BLOCK_BYTES));
+    if (findings.length > 0) return findings;
+    if (at % (16 * SCAN_BLOCK_BYTES) === 0 && at > 0) await nextTurn();
+  }
+  return scanner.end().findings;
+}

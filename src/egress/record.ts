@@ -1,0 +1,182 @@
+import type { Finding, KnownValues } from '../dlp/known-values.ts';
+import { redactText } from '../dlp/redact.ts';
+import { LIMITS } from '../kernel/limits.ts';
+import type { AuditSink } from '../ports/audit-sink.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Random } from '../ports/random.ts';
+import type { DecidedLine, DecisionRecord, Entry, Reason } from '../schema/decision.ts';
+import type { Tally } from './counters.ts';
+
+export interface RecorderParts {
+  readonly slug: string;
+  readonly sink: AuditSink;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly known: KnownValues;
+  /** Keyed fingerprints by the name of the value (SECURITY S25). */
+  readonly fingerprints: ReadonlyMap<string, string>;
+  readonly tally: Tally;
+}
+
+/** The request as the agent sent it; host and path are cut and redacted here and nowhere else (SECURITY S35). */
+export interface RequestFields {
+  readonly generation: number;
+  readonly entry: Entry;
+  readonly method: string;
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+}
+
+export interface Decision {
+  readonly decision: 'allow' | 'deny';
+  readonly reason: Reason;
+  readonly route: string | null;
+}
+
+export type Ending = DecisionRecord['ended'];
+
+/** Numbers requests and writes both of their lines: `decided` before the effect, `ended` when it is over. */
+export class Recorder {
+  readonly parts: RecorderParts;
+  readonly #listeners = new Set<(record: DecisionRecord) => void>();
+  readonly #prefix: string;
+  #count = 0;
+
+  constructor(parts: RecorderParts) {
+    this.parts = parts;
+    this.#prefix = parts.random.base36(6);
+  }
+
+  begin(fields: RequestFields): RequestAccount {
+    this.#count += 1;
+    this.parts.tally.requests += 1;
+    return new RequestAccount(this.parts, `${this.#prefix}-${this.#count.toString(36)}`, fields, (record) => {
+      for (const listener of this.#listeners) listener(record);
+    });
+  }
+
+  /** Calls the listener with each record that has ended, until the returned function is called. */
+  subscribe(listener: (record: DecisionRecord) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+}
+
+/** The two lines of one request. */
+export class RequestAccount {
+  /** Status the agent was given; 0 until an answer was begun. */
+  status = 0;
+  sentBytes = 0;
+  receivedBytes = 0;
+  readonly #parts: RecorderParts;
+  readonly #startedAt: number;
+  readonly #line: Omit<DecidedLine, 'decision' | 'reason' | 'route'>;
+  readonly #publish: (record: DecisionRecord) => void;
+  #decision: Decision | null = null;
+  #decidedMs: number | null = null;
+  #connectedMs: number | null = null;
+  #firstByteMs: number | null = null;
+  #findings: readonly Finding[] = [];
+  #ended = false;
+
+  constructor(parts: RecorderParts, id: string, fields: RequestFields, publish: (record: DecisionRecord) => void) {
+    this.#parts = parts;
+    this.#startedAt = parts.clock.monotonic();
+    this.#publish = publish;
+    this.#line = {
+      event: 'decided',
+      time: parts.clock.timestamp(),
+      slug: parts.slug,
+      generation: fields.generation,
+      id,
+      entry: fields.entry,
+      method: cut(redactText(parts.known, fields.method), 32),
+      host: cut(redactText(parts.known, fields.host), LIMITS.recordHostBytes),
+      port: fields.port,
+      path: cut(redactText(parts.known, fields.path), LIMITS.recordPathBytes),
+    };
+  }
+
+  /** Appends the decision; false means that it could not be written, and nothing of it may take effect. */
+  decide(decision: Decision): boolean {
+    this.#decision = decision;
+    this.#decidedMs ??= this.#elapsed();
+    const line: DecidedLine = { ...this.#line, ...decision };
+    const appended = this.#parts.sink.append(JSON.stringify(line));
+    if (!appended.ok) this.#parts.tally.recordFailures += 1;
+    return appended.ok;
+  }
+
+  get decided(): boolean {
+    return this.#decision !== null;
+  }
+
+  connected(): void {
+    this.#connectedMs ??= this.#elapsed();
+  }
+
+  firstByte(): void {
+    this.#firstByteMs ??= this.#elapsed();
+  }
+
+  found(findings: readonly Finding[]): void {
+    this.#findings = [...this.#findings, ...findings];
+  }
+
+  /** The decision as it stands at the end: a dial or a late finding can turn an allow into a refusal. */
+  revise(decision: Decision): void {
+    this.#decision = decision;
+  }
+
+  /** The last word on this request; later calls change nothing. */
+  end(ended: Ending): void {
+    if (this.#ended || this.#decision === null) return;
+    this.#ended = true;
+    const { tally, sink, fingerprints } = this.#parts;
+    const endedMs = this.#elapsed();
+    const record: DecisionRecord = {
+      ...this.#line,
+      ...this.#decision,
+      event: 'ended',
+      status: this.status,
+      timings: {
+        decidedMs: this.#decidedMs ?? endedMs,
+        connectedMs: this.#connectedMs,
+        firstByteMs: this.#firstByteMs,
+        endedMs,
+      },
+      bytes: { sent: this.sentBytes, received: this.receivedBytes },
+      ended,
+      findings: this.#findings.map(({ rule, place, name }) => ({
+        rule,
+        place,
+        name,
+        fingerprint: fingerprints.get(name) ?? '',
+      })),
+    };
+    if (this.#decision.decision === 'allow') tally.allowed += 1;
+    else tally.countDenied(this.#decision.reason);
+    tally.bytesSent += this.sentBytes;
+    tally.bytesReceived += this.receivedBytes;
+    if (!sink.append(JSON.stringify(record)).ok) tally.recordFailures += 1;
+    this.#publish(record);
+  }
+
+  #elapsed(): number {
+    return Math.round((this.#parts.clock.monotonic() - this.#startedAt) * 1000) / 1000;
+  }
+}
+
+/** At most so many UTF-8 bytes, never half a character. */
+function cut(text: string, bytes: number): string {
+  if (text.length * 3 <= bytes) return text;
+  const encoded = Buffer.from(text, 'utf8');
+  if (encoded.length <= bytes) return text;
+  let end = bytes;
+  // Continuation bytes are 10xxxxxx: step back to the start of the character that would be cut.
+  while (end > 0 && ((encoded[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return encoded.toString('utf8', 0, end);
+}

@@ -1,0 +1,79 @@
+import { renderRefusal } from '../policy/refusal.ts';
+import type { Header } from '../policy/decide.ts';
+import { serialiseResponseHead } from '../protocol/http1/head.ts';
+import type { Reason } from '../schema/decision.ts';
+import type { Wire } from './wire.ts';
+
+/** A refusal as the gateway decides it: by policy, by the scan, or because the upstream let us down. */
+export interface Refusal {
+  readonly status: number;
+  readonly reason: Reason;
+  readonly route: string | null;
+  readonly detail: string;
+  readonly advice: string;
+}
+
+/** What the refusal text names: the agent's own words, cut to a readable length. */
+export interface RefusedRequest {
+  readonly method: string;
+  readonly url: string;
+}
+
+const URL_SHOWN_CHARS = 512;
+
+const REASON_PHRASES: ReadonlyMap<number, string> = new Map([
+  [400, 'Bad Request'],
+  [403, 'Forbidden'],
+  [407, 'Proxy Authentication Required'],
+  [408, 'Request Timeout'],
+  [414, 'URI Too Long'],
+  [417, 'Expectation Failed'],
+  [421, 'Misdirected Request'],
+  [431, 'Request Header Fields Too Large'],
+  [502, 'Bad Gateway'],
+  [503, 'Service Unavailable'],
+  [504, 'Gateway Timeout'],
+  [505, 'HTTP Version Not Supported'],
+]);
+
+/** What the gateway's own refusals advise; the policy words its own. */
+const ADVICE: Partial<Record<Reason, string>> = {
+  bad_request: 'Send a well-formed HTTP/1.1 request.',
+  known_secret: 'Remove the secret from the request; encoding it differently will not help and is recorded.',
+  unscannable: 'Send the body without content coding, or smaller.',
+  credential_missing: 'The operator must set the host variable that the route names, and start the bottle again.',
+  address_refused: 'Only the operator can allow this address, by a route for it or by upstream.resolve in settings.yml.',
+  record_failed: 'Nothing was sent, because the decision could not be recorded. The operator must look at the disk.',
+  limit_reached: 'Try again when other requests have ended.',
+  proxy_auth: 'Use the proxy URL with its user and password.',
+};
+const UPSTREAM_ADVICE = 'The request was allowed; the upstream is at fault. You may try again.';
+
+export function gatewayRefusal(status: number, reason: Reason, detail: string, route: string | null): Refusal {
+  return { status, reason, detail, route, advice: ADVICE[reason] ?? UPSTREAM_ADVICE };
+}
+
+export interface RefusalDelivery {
+  readonly headRequest: boolean;
+  readonly close: boolean;
+}
+
+/** Answers in text/plain with `x-bot-bottle-reason`; at once, and on the connection that the agent is using. */
+export function sendRefusal(wire: Wire, refusal: Refusal, request: RefusedRequest, delivery: RefusalDelivery): void {
+  const rendered = renderRefusal(refusal, { method: request.method, url: shorten(request.url) });
+  const body = new TextEncoder().encode(rendered.body);
+  const challenge: readonly Header[] =
+    rendered.status === 407 ? [['proxy-authenticate', 'Basic realm="bot-bottle", charset="UTF-8"']] : [];
+  const headers: readonly Header[] = [
+    ...rendered.headers.filter(([name]) => !/^(?:content-length|connection)$/i.test(name)),
+    ...challenge,
+    ['content-length', String(body.length)],
+    ['connection', delivery.close ? 'close' : 'keep-alive'],
+  ];
+  const head = serialiseResponseHead(rendered.status, REASON_PHRASES.get(rendered.status) ?? 'Refused', headers);
+  wire.writeAll(delivery.headRequest ? [head] : [head, body]);
+}
+
+function shorten(url: string): string {
+  return url.length <= URL_SHOWN_CHARS ? url : `${url.slice(0, URL_SHOWN_CHARS)}…`;
+}

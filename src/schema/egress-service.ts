@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import { GatewayConfigSchema, GatewaySecretsSchema } from './gateway-config.ts';
+import { LISTENER_ROLES } from './plan.ts';
+
+/** The one JSON document on the gateway's secret pipe. */
+export const EgressServiceDocumentSchema = z.strictObject({
+  config: GatewayConfigSchema,
+  secrets: GatewaySecretsSchema,
+  listeners: z.array(z.strictObject({ role: z.enum(LISTENER_ROLES), fd: z.int().min(3) })),
+  /** Where the control socket is made. */
+  controlDirectory: z.string().startsWith('/'),
+});
+export type EgressServiceDocument = z.infer<typeof EgressServiceDocumentSchema>;
+
+/** Descriptors that every service is started with. */
+export const SERVICE_FD = { status: 3, secrets: 4, record: 5 } as const;
+
+/** What a service says on its status pipe, one JSON object a line. */
+export const ServiceEventSchema = z.discriminatedUnion('event', [
+  z.strictObject({ event: z.literal('ready') }),
+  z.strictObject({ event: z.literal('probe-seen') }),
+  z.strictObject({ event: z.literal('failed'), message: z.string() }),
+]);
+export type ServiceEvent = z.infer<typeof ServiceEventSchema>;
