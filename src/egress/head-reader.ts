@@ -2,26 +2,25 @@ import { LIMITS } from '../kernel/limits.ts';
 import { WireError, type Wire } from './wire.ts';
 
 /** What a head parser says about the bytes so far (`protocol/http1/head.ts`). */
-export type HeadParse =
+type HeadParse<Head, Invalid> =
   | { readonly kind: 'need-more' }
-  | { readonly kind: 'head'; readonly head: unknown; readonly consumed: number }
-  | { readonly kind: 'invalid'; readonly why: string };
+  | { readonly kind: 'head'; readonly head: Head; readonly consumed: number }
+  | Invalid;
 
 /** A whole head, what makes it invalid, a peer that ended in the middle, or null for one that ended before it began. */
-export type HeadRead<Parse extends HeadParse> =
-  Extract<Parse, { readonly kind: 'head' | 'invalid' }> | { readonly kind: 'cut' } | null;
+type HeadRead<Head, Invalid> = { readonly kind: 'head'; readonly head: Head } | Invalid | { readonly kind: 'cut' } | null;
 
 const LINE_FEED = 0x0a;
 
 /**
- * Reads one message head and leaves what follows it on the wire; null when the peer ended before it sent a byte.
- * `firstByteMs` bounds the wait for the message, `wholeMs` the time from its first byte to the end of its head.
+ * Reads one message head and leaves what follows it on the wire. `firstByteMs` bounds the wait for the message,
+ * `wholeMs` the time from its first byte to the end of its head.
  */
-export async function readHead<Parse extends HeadParse>(
+export async function readHead<Head, Invalid extends { readonly kind: 'invalid' }>(
   wire: Wire,
-  parse: (bytes: Uint8Array) => Parse,
+  parse: (bytes: Uint8Array) => HeadParse<Head, Invalid>,
   limits: { readonly firstByteMs: number; readonly wholeMs: number },
-): Promise<HeadRead<Parse>> {
+): Promise<HeadRead<Head, Invalid>> {
   let bytes = await wire.read(limits.firstByteMs);
   if (bytes === null) return null;
   const deadline = performance.now() + limits.wholeMs;
