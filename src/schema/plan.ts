@@ -70,6 +70,8 @@ export const INSIDE = {
   caFile: '/opt/bot-bottle/ca.pem',
   /** System bundle plus ours, for tools that replace rather than add. */
   caBundle: '/opt/bot-bottle/ca-bundle.pem',
+  /** For JVMs, which read no PEM. */
+  javaTrustStore: '/opt/bot-bottle/truststore.jks',
 } as const;
 
 /** Where the bundle is found inside (SECURITY S7). */

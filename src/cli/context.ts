@@ -1,0 +1,22 @@
+import type { SecretSource } from '../ports/secret-source.ts';
+import type { HomePaths } from '../state/paths.ts';
+import type { Manifests } from '../manifest/index.ts';
+import type { Settings } from '../schema/settings.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What a command may touch of the world; made once in `main.ts`, the only reader of the process's environment. */
+export interface CliContext {
+  readonly cwd: string;
+  readonly operatorHome: string;
+  readonly userName: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly paths: HomePaths;
+  readonly terminal: Terminal;
+  readonly secrets: SecretSource;
+  /** Opened when first asked for: most commands need neither. */
+  readonly manifests: () => Manifests;
+  readonly settings: () => Settings;
+  readonly signalProcess: (pid: number, signal: NodeJS.Signals) => void;
+  /** Aborts when the operator asks to stop: once in order; a second time kills. */
+  readonly stopRequested: AbortSignal;
+}

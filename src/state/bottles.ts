@@ -1,0 +1,95 @@
+import fs from 'node:fs';
+import { z } from 'zod';
+import { BottleError } from '../kernel/errors.ts';
+import { BACKEND_NAMES } from '../schema/plan.ts';
+import { bottlePaths, type HomePaths } from './paths.ts';
+import { tryLock } from './lock.ts';
+
+/** `bottle.json`: what `list`, `stop` and `cleanup` know of a bottle. No secret, no policy. */
+export const BottleFileSchema = z.strictObject({
+  version: z.literal(1),
+  slug: z.string(),
+  agent: z.string(),
+  label: z.string().nullable(),
+  backend: z.enum(BACKEND_NAMES),
+  startedAt: z.string(),
+  launcherPid: z.int(),
+  services: z.array(z.string()),
+  workspaceMode: z.string(),
+  /** Set when the bottle ended and its state was kept; `cleanup` never touches such a bottle unasked. */
+  preserved: z.strictObject({ reason: z.string(), exitCode: z.int().nullable() }).nullable(),
+  /** The agent has run its first instruction: from here on there may be work to keep. */
+  agentStarted: z.boolean(),
+});
+export type BottleFile = z.infer<typeof BottleFileSchema>;
+
+export type BottleState = 'live' | 'preserved' | 'orphan';
+export interface KnownBottle {
+  readonly slug: string;
+  readonly state: BottleState;
+  /** Null when a launch was killed before it wrote the file. */
+  readonly file: BottleFile | null;
+}
+
+export function writeBottleFile(paths: HomePaths, bottle: BottleFile): void {
+  const { bottleFile } = bottlePaths(paths, bottle.slug);
+  const temporary = `${bottleFile}.new`;
+  fs.writeFileSync(temporary, `${JSON.stringify(BottleFileSchema.parse(bottle), null, 2)}\n`, { mode: 0o600 });
+  fs.renameSync(temporary, bottleFile);
+}
+
+export function readBottleFile(paths: HomePaths, slug: string): BottleFile | null {
+  const { bottleFile } = bottlePaths(paths, slug);
+  if (!fs.existsSync(bottleFile)) return null;
+  const parsed = BottleFileSchema.safeParse(JSON.parse(fs.readFileSync(bottleFile, 'utf8')));
+  if (!parsed.success) {
+    throw new BottleError('state_invalid', {
+      message: `${bottleFile} was not written by this version of bot-bottle`,
+      hint: `move ${bottlePaths(paths, slug).root} away, or use the version that wrote it`,
+      cause: parsed.error,
+    });
+  }
+  return parsed.data;
+}
+
+export function listBottles(paths: HomePaths): readonly KnownBottle[] {
+  if (!fs.existsSync(paths.stateRoot)) return [];
+  return fs
+    .readdirSync(paths.stateRoot, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => describe(paths, entry.name))
+    .sort((left, right) => left.slug.localeCompare(right.slug));
+}
+
+function describe(paths: HomePaths, slug: string): KnownBottle {
+  const file = readBottleFile(paths, slug);
+  if (file?.preserved) return { slug, state: 'preserved', file };
+  const lock = lockOf(paths, slug);
+  if (lock === 'held') return { slug, state: 'live', file };
+  return { slug, state: 'orphan', file };
+}
+
+function lockOf(paths: HomePaths, slug: string): 'held' | 'free' {
+  const { lock } = bottlePaths(paths, slug);
+  if (!fs.existsSync(lock)) return 'free';
+  const taken = tryLock(lock);
+  if (taken === null) return 'held';
+  taken[Symbol.dispose]();
+  return 'free';
+}
+
+/** The one bottle an id stands for: the whole slug, or any beginning of it that is unique. */
+export function findBottle(bottles: readonly KnownBottle[], id: string): KnownBottle {
+  const exact = bottles.find((bottle) => bottle.slug === id);
+  if (exact !== undefined) return exact;
+  const matching = bottles.filter((bottle) => bottle.slug.startsWith(id));
+  const [only] = matching;
+  if (matching.length === 1 && only !== undefined) return only;
+  throw new BottleError('bottle_not_found', {
+    message:
+      matching.length === 0
+        ? `no bottle is called "${id}"`
+        : `"${id}" stands for several bottles: ${matching.map((bottle) => bottle.slug).join(', ')}`,
+    hint: 'bot-bottle list active',
+  });
+}

@@ -1,0 +1,96 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { BottleError } from '../kernel/errors.ts';
+
+/**
+ * Where everything of ours lies on the host (DESIGN 11). One place decides, so that `cleanup` and `list` look where
+ * `launch` wrote.
+ */
+export interface HomePaths {
+  /** `$BOT_BOTTLE_HOME`, else `~/.bot-bottle`. */
+  readonly home: string;
+  readonly stateRoot: string;
+  readonly cacheRoot: string;
+  readonly uidLocks: string;
+  /** Sockets live here: a socket path holds 107 bytes, so it can't be below the home. */
+  readonly runtimeRoot: string;
+}
+
+/** All of one bottle. */
+export interface BottlePaths {
+  readonly root: string;
+  readonly bottleFile: string;
+  readonly journal: string;
+  readonly lock: string;
+  readonly record: string;
+  readonly log: string;
+  readonly workspace: string;
+  readonly home: string;
+  /** Mounted read-only into the bottle: certificates and trust stores, nothing secret. */
+  readonly ours: string;
+  readonly runtime: string;
+  readonly control: string;
+}
+
+export interface HostEnvironment {
+  readonly BOT_BOTTLE_HOME?: string | undefined;
+  readonly XDG_RUNTIME_DIR?: string | undefined;
+}
+
+export function homePaths(environment: HostEnvironment): HomePaths {
+  const configured = environment.BOT_BOTTLE_HOME;
+  const home = path.resolve(
+    configured === undefined || configured === '' ? path.join(os.homedir(), '.bot-bottle') : configured,
+  );
+  return {
+    home,
+    stateRoot: path.join(home, 'state'),
+    cacheRoot: path.join(home, 'cache'),
+    uidLocks: path.join(home, 'uids'),
+    runtimeRoot: runtimeRoot(environment),
+  };
+}
+
+export function bottlePaths(paths: HomePaths, slug: string): BottlePaths {
+  const root = path.join(paths.stateRoot, slug);
+  const runtime = path.join(paths.runtimeRoot, slug);
+  return {
+    root,
+    bottleFile: path.join(root, 'bottle.json'),
+    journal: path.join(root, 'journal.jsonl'),
+    lock: path.join(root, 'lock'),
+    record: path.join(root, 'decisions.jsonl'),
+    log: path.join(root, 'services.log'),
+    workspace: path.join(root, 'workspace'),
+    home: path.join(root, 'home'),
+    ours: path.join(root, 'ours'),
+    runtime,
+    control: path.join(runtime, 'control'),
+  };
+}
+
+function runtimeRoot(environment: HostEnvironment): string {
+  const configured = environment.XDG_RUNTIME_DIR;
+  if (configured !== undefined && configured !== '' && fs.existsSync(configured)) {
+    return path.join(configured, 'bot-bottle');
+  }
+  return path.join(os.tmpdir(), `bot-bottle-${String(process.getuid?.() ?? 0)}`);
+}
+
+/**
+ * Makes a directory that only this user can list, or proves that an existing one is such: a directory that somebody
+ * else prepared in the shared temporary directory is refused. Others may pass through it (mode 0711) when the services
+ * run under uids of their own, which is the case only for root.
+ */
+export function ensurePrivateDirectory(directory: string): void {
+  const traversable = process.getuid?.() === 0;
+  fs.mkdirSync(directory, { recursive: true, mode: traversable ? 0o711 : 0o700 });
+  const facts = fs.lstatSync(directory);
+  if (!facts.isDirectory() || facts.uid !== process.getuid?.() || (facts.mode & 0o066) !== 0) {
+    throw new BottleError('state_invalid', {
+      message: `${directory} must be a directory of your own that nobody else can read or write`,
+      hint: `ls -ld ${directory}`,
+    });
+  }
+}
