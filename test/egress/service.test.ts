@@ -1,0 +1,149 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Writable, Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ControlClient } from '../../src/platform/control-client.ts';
+import { GatewayStatusSchema } from '../../src/schema/control.ts';
+import { DecisionRecordSchema } from '../../src/schema/decision.ts';
+import { exchangeRaw, openTcp, statusOf } from './support/agent.ts';
+import { configOf, CONTROL_NONCE, PROBE_NONCE, secretsOf } from './support/harness.ts';
+import { answering, startOrigin } from './support/origin.ts';
+
+const ENTRY = fileURLToPath(new URL('../../src/egress/main.ts', import.meta.url));
+/** Found nowhere but in the pipe. */
+const SECRET = 'sk_live_Zq83hd7Wm2pXv91LtR5k';
+
+let directory = '';
+let listener: Server;
+let record = -1;
+const children: ChildProcess[] = [];
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'bot-bottle-service-'));
+  record = openSync(join(directory, 'record.jsonl'), 'a', 0o600);
+  listener = createServer();
+  await new Promise<void>((resolve) => {
+    listener.listen(0, '127.0.0.1', resolve);
+  });
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) if (child.exitCode === null && child.signalCode === null) {
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+  closeSync(record);
+  listener.close();
+  rmSync(directory, { recursive: true });
+});
+
+/** The descriptor that a launcher would hand over. */
+function listenerFd(): number {
+  const { _handle: handle } = listener as unknown as { readonly _handle: { readonly fd: number } };
+  return handle.fd;
+}
+
+interface Service {
+  readonly child: ChildProcess;
+  readonly nextEvent: () => Promise<string>;
+}
+
+function startService(document: unknown): Service {
+  const child = spawn(process.execPath, [ENTRY], { env: {}, cwd: '/', stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe', record, listenerFd()] });
+  children.push(child);
+  const [, , , status, secrets] = child.stdio as unknown as readonly [null, null, null, Readable, Writable];
+  secrets.on('error', () => undefined);
+  secrets.end(typeof document === 'string' ? document : JSON.stringify(document));
+  const lines: string[] = [];
+  let wake = (): void => undefined;
+  let pending = '';
+  status.on('data', (chunk: Buffer) => {
+    const parts = (pending + chunk.toString()).split('\n');
+    pending = parts.pop() ?? '';
+    lines.push(...parts);
+    wake();
+  });
+  return {
+    child,
+    async nextEvent() {
+      while (lines.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+      return lines.shift() ?? '';
+    },
+  };
+}
+
+const documentFor = (options: Parameters<typeof configOf>[0], routes: Parameters<typeof configOf>[1]): unknown => ({
+  config: configOf(options, routes, 1),
+  secrets: secretsOf({ ...options, knownValues: { STRIPE_KEY: SECRET } }),
+  listeners: [{ role: 'proxy', fd: 6 }],
+  controlDirectory: directory,
+});
+
+describe('the gateway as a service process', () => {
+  it('starts from its descriptors, serves, reports the probe, and ends on SIGTERM with 0', async () => {
+    await using origin = await startOrigin(answering('ok'), { tls: false });
+    const service = startService(documentFor({ origins: { 'plain.example.com:80': origin } }, [{ host: 'plain.example.com' }]));
+    expect(await service.nextEvent()).toBe('{"event":"ready"}');
+
+    const { port } = listener.address() as AddressInfo;
+    const get = async (url: string, end: string): Promise<string> => {
+      const socket = await openTcp(port);
+      const text = await exchangeRaw(socket, `GET ${url} HTTP/1.1\r\nHost: ${new URL(url).host}\r\n\r\n`, end);
+      socket.destroy();
+      return text;
+    };
+    expect(statusOf(await get('http://plain.example.com/', '\r\n\r\nok'))).toBe(200);
+    expect(statusOf(await get(`http://plain.example.com/${SECRET}`, 'recorded.'))).toBe(403);
+    expect(statusOf(await get(`http://_egress.local/probe?nonce=${PROBE_NONCE}`, '\r\n\r\n'))).toBe(204);
+    expect(await service.nextEvent()).toBe('{"event":"probe-seen"}');
+
+    const socketPath = join(directory, 'control.sock');
+    expect(statSync(socketPath).mode & 0o777).toBe(0o600);
+    using client = await ControlClient.connect(socketPath, CONTROL_NONCE);
+    expect(await client.call('status', GatewayStatusSchema)).toMatchObject({ state: 'serving' });
+
+    const exited = once(service.child, 'exit');
+    service.child.kill('SIGTERM');
+    expect(await exited).toEqual([0, null]);
+    const written = readFileSync(join(directory, 'record.jsonl'), 'utf8');
+    expect(written).not.toContain(SECRET);
+    const ended = written.trimEnd().split('\n').filter((line) => line.includes('"ended"')).map((line) => DecisionRecordSchema.parse(JSON.parse(line)));
+    expect(ended.map(({ status }) => status)).toEqual([200, 403]);
+  });
+
+  it('S5 keeps no secret in its argv, its environment or an open descriptor to the pipe', async () => {
+    const service = startService(documentFor({}, []));
+    await service.nextEvent();
+    const pid = String(service.child.pid);
+    for (const file of ['cmdline', 'environ']) expect(readFileSync(`/proc/${pid}/${file}`, 'latin1')).not.toContain(SECRET);
+    expect(() => statSync(`/proc/${pid}/fd/4`)).toThrow('ENOENT');
+  });
+
+  it('connections that come while it restarts wait in the listener', async () => {
+    const first = startService(documentFor({}, []));
+    await first.nextEvent();
+    first.child.kill('SIGKILL');
+    await once(first.child, 'exit');
+    const socket = await openTcp((listener.address() as AddressInfo).port);
+    const answer = exchangeRaw(socket, 'GET http://no.example/ HTTP/1.1\r\nHost: no.example\r\n\r\n', 'recorded.');
+    const second = startService(documentFor({}, []));
+    await second.nextEvent();
+    expect(statusOf(await answer)).toBe(403);
+    socket.destroy();
+  });
+
+  it.each([
+    { document: 'not json', message: 'not JSON' },
+    { document: {}, message: 'not valid' },
+    { document: '', message: 'not JSON' },
+  ])('says why it can not start, and exits 1: $message', async ({ document, message }) => {
+    const service = startService(document);
+    const exited = once(service.child, 'exit');
+    expect(await service.nextEvent()).toContain(message);
+    expect(await exited).toEqual([1, null]);
+  });
+});
