@@ -52,4 +52,10 @@ export const LIMITS = {
   readyTimeoutMs: 15_000,
   restartWindowMs: 60_000,
   restartsPerWindow: 5,
+  /** Linux's MAX_ARG_STRLEN less the closing zero byte: the longest single argument of a program. */
+  argumentBytes: 128 * KiB - 1,
+  /** Fetching an agent's program, some hundred megabytes, over a slow line. */
+  toolFetchTimeoutMs: 900_000,
+  /** Kept of what a tool says on stderr, for the error message. */
+  toolOutputBytes: 16 * KiB,
 } as const;
