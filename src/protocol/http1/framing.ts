@@ -1,0 +1,66 @@
+import { err, ok, type Result } from '../../kernel/result.ts';
+import type { Header, RequestHead, ResponseHead } from './head.ts';
+
+/**
+ * Where a message ends (RFC 9112 section 6), refused whenever two readers could disagree: Transfer-Encoding beside
+ * Content-Length, repeated lengths even when equal, any coding but a single `chunked`.
+ */
+export type Framing =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'length'; readonly length: number }
+  | { readonly kind: 'chunked' }
+  | { readonly kind: 'until-close' };
+
+const valuesOf = (headers: readonly Header[], wanted: string): readonly string[] =>
+  headers.filter(([name]) => name.toLowerCase() === wanted).map(([, value]) => value);
+
+interface Declared {
+  readonly length: number | null;
+  readonly chunked: boolean;
+}
+
+function declared(head: { version: '1.0' | '1.1'; headers: readonly Header[] }): Result<Declared, string> {
+  const lengths = valuesOf(head.headers, 'content-length');
+  const codings = valuesOf(head.headers, 'transfer-encoding');
+  if (codings.length > 0) {
+    if (lengths.length > 0) return err('both Content-Length and Transfer-Encoding');
+    if (head.version === '1.0') return err('Transfer-Encoding on HTTP/1.0');
+    if (codings.length !== 1 || codings[0]?.toLowerCase() !== 'chunked')
+      return err('a Transfer-Encoding other than chunked');
+    return ok({ length: null, chunked: true });
+  }
+  if (lengths.length === 0) return ok({ length: null, chunked: false });
+  const [text] = lengths;
+  if (lengths.length > 1 || text === undefined || !/^\d{1,16}$/.test(text)) return err('malformed Content-Length');
+  const length = Number(text);
+  return Number.isSafeInteger(length) ? ok({ length, chunked: false }) : err('Content-Length too large');
+}
+
+export function requestFraming(head: RequestHead): Result<Framing, string> {
+  const found = declared(head);
+  if (!found.ok) return found;
+  if (found.value.chunked) return ok({ kind: 'chunked' });
+  const { length } = found.value;
+  return ok(length === null || length === 0 ? { kind: 'none' } : { kind: 'length', length });
+}
+
+export function responseFraming(head: ResponseHead, requestMethod: string): Result<Framing, string> {
+  const found = declared(head);
+  if (!found.ok) return found;
+  if (requestMethod === 'HEAD' || head.status === 204 || head.status === 304 || head.status < 200) {
+    return ok({ kind: 'none' });
+  }
+  if (found.value.chunked) return ok({ kind: 'chunked' });
+  const { length } = found.value;
+  if (length === null) return ok({ kind: 'until-close' });
+  return ok(length === 0 ? { kind: 'none' } : { kind: 'length', length });
+}
+
+/** Whether the connection may serve another message after this one (RFC 9112 section 9.3). */
+export function keepAlive(head: RequestHead | ResponseHead): boolean {
+  const tokens = valuesOf(head.headers, 'connection').flatMap((value) =>
+    value.split(',').map((token) => token.trim().toLowerCase()),
+  );
+  if (tokens.includes('close')) return false;
+  return head.version === '1.1' || tokens.includes('keep-alive');
+}
