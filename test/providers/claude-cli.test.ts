@@ -143,12 +143,8 @@ describe('the real Claude Code with the provider’s plan', () => {
       text: 'First-word second-word',
       holdAfterFirstDelta,
     }));
-    const plan = planFor(cli(context), world, { headlessPrompt: 'stream', settings: { output: 'stream-json' } });
-    const partial = {
-      ...plan,
-      argv: [...plan.argv.slice(0, -2), '--include-partial-messages', ...plan.argv.slice(-2)],
-    };
-    const agent = run(partial, world);
+    const settings = { output: 'stream-json', partial_messages: true };
+    const agent = run(planFor(cli(context), world, { headlessPrompt: 'stream', settings }), world);
     expect(await agent.until(/text_delta[^\n]*First-word/), agent.stderr()).toBe(true);
     expect(agent.stdout()).not.toContain('second-word');
     release();
@@ -198,9 +194,10 @@ describe('the real Claude Code with the provider’s plan', () => {
       await using world = await startClaudeWorld(toolThenText('true'));
       const plan = planFor(cli(context), world, { settings: { credential } });
       const agent = run({ ...plan, argv: [...plan.argv, '--', 'do it'] }, world, { terminal: true });
-      expect(await agent.until(/The +tool +has +run +and +all +is +done/), plainText(agent.stdout()) + agent.stderr()).toBe(
-        true,
-      );
+      expect(
+        await agent.until(/The +tool +has +run +and +all +is +done/),
+        plainText(agent.stdout()) + agent.stderr(),
+      ).toBe(true);
       expect(plainText(agent.stdout())).toMatch(/bypass permissions on/);
       expect(plainText(agent.stdout())).not.toMatch(
         /Yes, I (trust|accept)|Do you want to use this API key|Choose the text style/,

@@ -81,6 +81,7 @@ function headlessArguments(input: ProvisionInput, settings: ClaudeSettings): rea
     settings.output,
     // Claude Code refuses stream-json without it.
     ...(settings.output === 'stream-json' ? ['--verbose'] : []),
+    ...(settings.output === 'stream-json' && settings.partial_messages ? ['--include-partial-messages'] : []),
     '--',
     argument('--prompt', input.headlessPrompt),
   ];

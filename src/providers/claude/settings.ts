@@ -21,6 +21,8 @@ export const ClaudeSettingsSchema = z.strictObject({
     .optional(),
   /** What a headless run prints. */
   output: z.enum(['text', 'json', 'stream-json']).default('text'),
+  /** With `stream-json`: also each piece of an answer as it arrives. */
+  partial_messages: z.boolean().default(false),
   endpoints: z.array(z.enum(EXTRA_ENDPOINTS)).default([]),
 });
 export type ClaudeSettings = z.infer<typeof ClaudeSettingsSchema>;
