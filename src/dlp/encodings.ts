@@ -1,0 +1,47 @@
+/**
+ * The byte patterns that carry a known value in one layer of encoding. Percent escapes are not here: they can be mixed
+ * in any way, so `known-values.ts` decodes them instead. Hex is matched on a case-folded view.
+ */
+export type Encoding = 'raw' | 'percent' | 'base64' | 'hex';
+export interface EncodedPattern {
+  readonly encoding: 'raw' | 'base64' | 'hex';
+  readonly bytes: Uint8Array;
+}
+
+const STANDARD = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const URL_SAFE = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+export function patternsOf(value: string): readonly EncodedPattern[] {
+  const bytes = new TextEncoder().encode(value);
+  const base64 = [STANDARD, URL_SAFE].flatMap((alphabet) =>
+    [0, 1, 2].map((alignment) => base64Core(bytes, alignment, alphabet)),
+  );
+  return [
+    { encoding: 'raw', bytes },
+    ...[...new Set(base64)].map((text) => ({ encoding: 'base64', bytes: new TextEncoder().encode(text) }) as const),
+    { encoding: 'hex', bytes: new TextEncoder().encode(hexOf(bytes)) },
+  ];
+}
+
+/**
+ * The characters that the value alone decides when it begins `alignment` bytes into a group of three (RFC 4648
+ * section 4): those that also carry bits of its neighbours are left off, and so is padding.
+ */
+function base64Core(bytes: Uint8Array, alignment: number, alphabet: string): string {
+  const firstBit = alignment * 8;
+  const endBit = firstBit + bytes.length * 8;
+  let text = '';
+  for (let sextet = Math.ceil(firstBit / 6); (sextet + 1) * 6 <= endBit; sextet += 1) {
+    let index = 0;
+    for (let bit = sextet * 6; bit < sextet * 6 + 6; bit += 1) {
+      const at = bit - firstBit;
+      index = index * 2 + (((bytes[at >> 3] ?? 0) >> (7 - (at & 7))) & 1);
+    }
+    text += alphabet.charAt(index);
+  }
+  return text;
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
