@@ -12,6 +12,8 @@ export interface Automaton {
   readonly depth: Int32Array;
   /** Row offset / width → indexes of the patterns that end here, or undefined. */
   readonly output: readonly (readonly number[] | undefined)[];
+  /** 1 at the row offset of each state where a pattern ends: the hot loop's only question. */
+  readonly accepting: Uint8Array;
   readonly width: number;
   readonly longest: number;
 }
