@@ -27,8 +27,13 @@ export function buildAutomaton(patterns: readonly Uint8Array[]): Automaton {
   const output: number[][] = [];
   const used = insertAll(patterns, { classes, width, next, depth, output });
   link({ width, next, output }, used);
+  const accepting = new Uint8Array(used * width);
+  output.forEach((_, row) => {
+    accepting[row * width] = 1;
+  });
   return {
     start: 0,
+    accepting,
     next: next.subarray(0, used * width),
     classes,
     depth,
