@@ -1,14 +1,7 @@
-import { afterEach, beforeAll, describe, expect, test, type TestContext } from 'vitest';
+import { beforeAll, describe, expect, test, type TestContext } from 'vitest';
 import { CLAUDE_PLACEHOLDERS } from '../../src/providers/claude/claude.ts';
 import { claudeProvider, type InstalledCli, type ProvisionPlan } from '../../src/providers/index.ts';
-import {
-  managedClaude,
-  plainText,
-  runPlan,
-  startClaudeWorld,
-  type AgentRun,
-  type ClaudeWorld,
-} from '../stand-ins/claude-cli.ts';
+import { managedClaude, plainText, runPlan, startClaudeWorld, type ClaudeWorld } from '../stand-ins/claude-cli.ts';
 import type { RecordedRequest, Turn } from '../stand-ins/messages-api.ts';
 
 /**
@@ -19,18 +12,10 @@ const FETCH_MS = 15 * 60_000;
 const RUN_MS = 60_000;
 
 let found: InstalledCli | { readonly missing: string };
-const runs: AgentRun[] = [];
 
 beforeAll(async () => {
   found = await managedClaude();
 }, FETCH_MS);
-
-afterEach(async () => {
-  for (const run of runs.splice(0)) {
-    run.child.kill('SIGKILL');
-    await run.exit;
-  }
-});
 
 interface Ask {
   readonly headlessPrompt?: string;
@@ -54,12 +39,6 @@ function planFor(program: InstalledCli, world: ClaudeWorld, ask: Ask): Provision
     home: world.home,
     workspace: world.workspace,
   });
-}
-
-function run(...args: Parameters<typeof runPlan>): AgentRun {
-  const started = runPlan(...args);
-  runs.push(started);
-  return started;
 }
 
 const DONE = 'The tool has run and all is done.';
@@ -98,7 +77,7 @@ describe('the real Claude Code with the provider’s plan', () => {
     async (form, context) => {
       await using world = await startClaudeWorld(toolThenText('echo "seen-$((6 * 7))"; pwd'));
       const ask = { headlessPrompt: 'do it', settings: { credential: form.credential } };
-      const agent = run(planFor(cli(context), world, ask), world);
+      await using agent = runPlan(planFor(cli(context), world, ask), world);
       expect(await agent.exit, agent.stderr() + agent.stdout()).toBe(0);
       expect(agent.stdout().trim()).toBe(DONE);
       expect(world.api.toolResults()).toEqual([`seen-42\n${world.workspace}`]);
@@ -117,7 +96,7 @@ describe('the real Claude Code with the provider’s plan', () => {
     { timeout: RUN_MS },
     async (context) => {
       await using world = await startClaudeWorld(toolThenText('true'));
-      const agent = run(planFor(cli(context), world, { headlessPrompt: 'do it' }), world);
+      await using agent = runPlan(planFor(cli(context), world, { headlessPrompt: 'do it' }), world);
       expect(await agent.exit, agent.stderr()).toBe(0);
       expect(new Set(world.proxy.asked)).toEqual(new Set(['api.anthropic.com:443']));
       const refused = new Set(world.api.requests.map(pathOf).filter((path) => !ON_ROUTE.includes(path)));
@@ -128,7 +107,7 @@ describe('the real Claude Code with the provider’s plan', () => {
 
   test('it counts tokens by the second endpoint of its route', { timeout: RUN_MS }, async (context) => {
     await using world = await startClaudeWorld(toolThenText('true'));
-    const agent = run(planFor(cli(context), world, { headlessPrompt: '/context' }), world);
+    await using agent = runPlan(planFor(cli(context), world, { headlessPrompt: '/context' }), world);
     expect(await agent.exit, agent.stderr()).toBe(0);
     expect(world.api.requests.map(pathOf)).toContain('POST /v1/messages/count_tokens');
   });
@@ -144,7 +123,7 @@ describe('the real Claude Code with the provider’s plan', () => {
       holdAfterFirstDelta,
     }));
     const settings = { output: 'stream-json', partial_messages: true };
-    const agent = run(planFor(cli(context), world, { headlessPrompt: 'stream', settings }), world);
+    await using agent = runPlan(planFor(cli(context), world, { headlessPrompt: 'stream', settings }), world);
     expect(await agent.until(/text_delta[^\n]*First-word/), agent.stderr()).toBe(true);
     expect(agent.stdout()).not.toContain('second-word');
     release();
@@ -159,7 +138,7 @@ describe('the real Claude Code with the provider’s plan', () => {
       await using world = await startClaudeWorld(toolThenText('true'));
       const prompt = '--help is what I call this\nand «this» is the second line';
       const ask = { prompt, headlessPrompt: '-p --version is the task', settings: { model: 'claude-test-model' } };
-      const agent = run(planFor(cli(context), world, ask), world);
+      await using agent = runPlan(planFor(cli(context), world, ask), world);
       expect(await agent.exit, agent.stderr()).toBe(0);
       const body = world.api.requests.find((request) => pathOf(request) === 'POST /v1/messages')?.body ?? '';
       expect(body).toContain(JSON.stringify(prompt).slice(1, -1));
@@ -181,7 +160,7 @@ describe('the real Claude Code with the provider’s plan', () => {
         ([name]) => !/proxy|cert/i.test(name) || only.includes(name),
       );
       const environment = Object.fromEntries(kept);
-      const agent = run(planFor(cli(context), world, { headlessPrompt: 'do it' }), world, { environment });
+      await using agent = runPlan(planFor(cli(context), world, { headlessPrompt: 'do it' }), world, { environment });
       expect(await agent.exit, agent.stderr()).toBe(0);
       expect(agent.stdout().trim()).toBe(DONE);
     },
@@ -193,7 +172,7 @@ describe('the real Claude Code with the provider’s plan', () => {
     async (credential, context) => {
       await using world = await startClaudeWorld(toolThenText('true'));
       const plan = planFor(cli(context), world, { settings: { credential } });
-      const agent = run({ ...plan, argv: [...plan.argv, '--', 'do it'] }, world, { terminal: true });
+      await using agent = runPlan({ ...plan, argv: [...plan.argv, '--', 'do it'] }, world, { terminal: true });
       expect(
         await agent.until(/The +tool +has +run +and +all +is +done/),
         plainText(agent.stdout()) + agent.stderr(),

@@ -56,6 +56,7 @@ export async function startClaudeWorld(turn: (toolResults: readonly string[]) =>
   const workspace = path.join(home, 'workspace');
   const caFile = path.join(home, 'ca.pem');
   fs.mkdirSync(workspace);
+  fs.mkdirSync(path.join(home, 'tmp'));
   fs.writeFileSync(caFile, ca.certificate);
   const proxyUrl = `http://127.0.0.1:${String(proxy.port)}`;
   const environment = {
@@ -63,6 +64,8 @@ export async function startClaudeWorld(turn: (toolResults: readonly string[]) =>
     PATH: '/usr/local/bin:/usr/bin:/bin',
     LANG: 'C.UTF-8',
     TERM: 'xterm',
+    TMPDIR: path.join(home, 'tmp'),
+    CLAUDE_CODE_TMPDIR: path.join(home, 'tmp'),
     NODE_EXTRA_CA_CERTS: caFile,
     SSL_CERT_FILE: caFile,
     HTTP_PROXY: proxyUrl,
@@ -85,8 +88,8 @@ export async function startClaudeWorld(turn: (toolResults: readonly string[]) =>
   };
 }
 
-export interface AgentRun {
-  readonly child: ChildProcess;
+/** Disposing ends what still runs; declare it after its world, which must outlive it. */
+export interface AgentRun extends AsyncDisposable {
   readonly stdout: () => string;
   readonly stderr: () => string;
   /** Resolves when stdout so far, as a person reads it, matches; or with the end of the process. */
@@ -113,7 +116,7 @@ export function runPlan(
     stdio: [options.terminal === true ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     ...(user ?? {}),
   });
-  return observe(child);
+  return observe(child, options.terminal === true);
 }
 
 /** util-linux's `script` lends a terminal; it takes one shell command. */
@@ -122,7 +125,7 @@ function onTerminal(argv: readonly string[]): readonly string[] {
   return ['script', '--quiet', '--return', '--command', `stty rows 40 cols 110; exec ${quoted}`, '/dev/null'];
 }
 
-function observe(child: ChildProcess): AgentRun {
+function observe(child: ChildProcess, onTerminal: boolean): AgentRun {
   let stdout = '';
   let stderr = '';
   const waiting = new Set<() => void>();
@@ -147,7 +150,41 @@ function observe(child: ChildProcess): AgentRun {
         resolve(pattern.test(plainText(stdout)));
       });
     });
-  return { child, stdout: () => stdout, stderr: () => stderr, until, exit };
+  return {
+    stdout: () => stdout,
+    stderr: () => stderr,
+    until,
+    exit,
+    [Symbol.asyncDispose]: async () => {
+      if (child.exitCode === null && child.signalCode === null) {
+        // Behind a terminal the agent is a child of `script`, which ends when it does.
+        if (onTerminal) for (const pid of childrenOf(child.pid ?? 0)) process.kill(pid, 'SIGKILL');
+        else child.kill('SIGKILL');
+      }
+      await exit;
+    },
+  };
+}
+
+/** Direct children, from the fourth field of /proc/PID/stat; the second holds a name in brackets that may hold anything. */
+function childrenOf(parent: number): readonly number[] {
+  return fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => parentOf(pid) === parent);
+}
+
+function parentOf(pid: number): number | null {
+  try {
+    const stat = fs.readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch (failure) {
+    // It ended between the listing and the look.
+    if (failure instanceof Error && 'code' in failure && (failure.code === 'ENOENT' || failure.code === 'ESRCH'))
+      return null;
+    throw failure;
+  }
 }
 
 /** Terminal output without its control sequences; a move within the line is what a space looks like there. */
