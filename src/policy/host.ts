@@ -1,0 +1,73 @@
+import type { Brand } from '../kernel/brand.ts';
+import { err, ok, type Result } from '../kernel/result.ts';
+
+/**
+ * The one host matcher and normaliser. The host that is matched is the host that is dialled, so every spelling of a
+ * name (letter case, IDNA, trailing dot, odd IPv4 forms) becomes one form here, by the URL standard's host parser,
+ * and nowhere else.
+ */
+export type NormalHost = Brand<string, 'NormalHost'>;
+
+export interface HostPattern {
+  /** `wildcard`: any depth below `host`, never `host` itself, never an address. */
+  readonly kind: 'exact' | 'wildcard' | 'literal';
+  readonly host: string;
+  readonly port: number | null;
+}
+
+/** RFC 1035 section 2.3.4, without the trailing dot. */
+const NAME_MAX = 253;
+const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+
+export function normaliseHost(raw: string): Result<NormalHost, string> {
+  if (raw === '') return err('no host');
+  if (/[\s/?#@\\%<>^|`{}]/.test(raw)) return err('a character that no host has');
+  const bracketed = raw.startsWith('[');
+  const literal = raw.includes(':') && !bracketed ? `[${raw}]` : raw;
+  const url = `http://${literal}/`;
+  if (!URL.canParse(url)) return err('not a host name or address');
+  const { hostname } = new URL(url);
+  if (hostname.startsWith('[')) return ok(hostname.slice(1, -1) as NormalHost);
+  return normaliseName(hostname.endsWith('.') ? hostname.slice(0, -1) : hostname);
+}
+
+function normaliseName(name: string): Result<NormalHost, string> {
+  if (name === '' || name.length > NAME_MAX) return err('a name that is empty or too long');
+  const wellFormed = name.split('.').every((label) => LABEL.test(label));
+  return wellFormed ? ok(name as NormalHost) : err('a label that no name has');
+}
+
+/** True for what `normaliseHost` gives for an address: dotted IPv4, or IPv6 without brackets. */
+export function isLiteral(host: string): boolean {
+  return host.includes(':') || /^\d+\.\d+\.\d+\.\d+$/.test(host);
+}
+
+export function parseHostSpec(spec: string): Result<HostPattern, string> {
+  const wildcard = spec.startsWith('*.');
+  const rest = wildcard ? spec.slice(2) : spec;
+  if (rest.includes('*')) return err('a `*` stands only at the beginning, as `*.example.com`');
+  const authority = parseAuthority(rest);
+  if (!authority.ok) return authority;
+  const { host, port } = authority.value;
+  if (!isLiteral(host)) return ok({ kind: wildcard ? 'wildcard' : 'exact', host, port });
+  return wildcard ? err('a wildcard over an address') : ok({ kind: 'literal', host, port });
+}
+
+/** `name`, `name:port`, `[v6]`, `[v6]:port`, or a bare v6 address. */
+export function parseAuthority(
+  text: string,
+): Result<{ readonly host: NormalHost; readonly port: number | null }, string> {
+  const match = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text);
+  const bareV6 = match === null && (text.match(/:/g)?.length ?? 0) > 1 && !text.includes('[');
+  const [, hostText, portText] = match ?? [null, bareV6 ? text : '', undefined];
+  const host = normaliseHost(hostText ?? '');
+  if (!host.ok) return host;
+  if (portText === undefined) return ok({ host: host.value, port: null });
+  const port = Number(portText);
+  return port >= 1 && port <= 65_535 ? ok({ host: host.value, port }) : err('a port outside 1 to 65535');
+}
+
+export function matchesHost(pattern: HostPattern, host: NormalHost): boolean {
+  if (pattern.kind === 'wildcard') return !isLiteral(host) && host.endsWith(`.${pattern.host}`);
+  return pattern.host === host;
+}
