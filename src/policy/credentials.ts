@@ -1,0 +1,157 @@
+import { assertNever } from '../kernel/assert-never.ts';
+import { BugError } from '../kernel/errors.ts';
+import type { Header } from '../schema/header.ts';
+import type { RouteAuth } from '../schema/route.ts';
+
+/** One credential, ours (SECURITY S10): what the agent brings is taken away, then exactly one is put in. */
+export interface Injection {
+  readonly slot: number;
+  readonly scheme: RouteAuth['scheme'];
+  readonly name?: string;
+}
+
+/** Headers that say who is asking, in lower case. */
+const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set([
+  'authorization',
+  'proxy-authorization',
+  'cookie',
+  'x-api-key',
+  'api-key',
+  'x-goog-api-key',
+  'x-auth-token',
+  'private-token',
+  'job-token',
+]);
+/** Headers that choose the account a credential acts for. */
+const ACCOUNT_HEADERS: ReadonlySet<string> = new Set([
+  'openai-organization',
+  'openai-project',
+  'chatgpt-account-id',
+  'anthropic-organization-id',
+  'x-goog-user-project',
+  'x-amz-security-token',
+]);
+const CREDENTIAL_PARAMETERS: ReadonlySet<string> = new Set([
+  'key',
+  'api_key',
+  'apikey',
+  'access_token',
+  'token',
+  'auth',
+]);
+
+export function isCredentialHeader(name: string): boolean {
+  return CREDENTIAL_HEADERS.has(name.toLowerCase());
+}
+
+/** True when the agent's own request says who is asking, in a header or a parameter; cookies alone do not count. */
+export function carriesCredential(headers: readonly Header[], query: string): boolean {
+  return (
+    headers.some(
+      ([name, value]) => (isCredentialHeader(name) && name.toLowerCase() !== 'cookie') || isKeyProtocol(name, value),
+    ) || splitQuery(query).some((pair) => CREDENTIAL_PARAMETERS.has(parameterName(pair)))
+  );
+}
+
+/** `Sec-WebSocket-Protocol: openai-insecure-api-key.sk-…` and its like. */
+function isKeyProtocol(name: string, value: string): boolean {
+  return name.toLowerCase() === 'sec-websocket-protocol' && /key|token|auth|bearer/i.test(value);
+}
+
+export function stripCredentials(
+  request: { readonly target: string; readonly headers: readonly Header[] },
+  auth: RouteAuth,
+): { readonly target: string; readonly headers: readonly Header[] } {
+  const own = auth.name?.toLowerCase();
+  const headers = request.headers.filter(([name, value]) => {
+    const lower = name.toLowerCase();
+    return !(
+      CREDENTIAL_HEADERS.has(lower) ||
+      ACCOUNT_HEADERS.has(lower) ||
+      lower === own ||
+      isKeyProtocol(name, value)
+    );
+  });
+  const { path, query } = splitTarget(request.target);
+  if (query === null) return { target: path, headers };
+  const kept = splitQuery(query).filter((pair) => {
+    const name = parameterName(pair);
+    return !(CREDENTIAL_PARAMETERS.has(name) || name === own);
+  });
+  const unchanged = kept.length === splitQuery(query).length;
+  const target = unchanged ? request.target : kept.length === 0 ? path : `${path}?${kept.join('&')}`;
+  return { target, headers };
+}
+
+export function splitTarget(target: string): { readonly path: string; readonly query: string | null } {
+  const mark = target.indexOf('?');
+  return mark === -1 ? { path: target, query: null } : { path: target.slice(0, mark), query: target.slice(mark + 1) };
+}
+
+function splitQuery(query: string): readonly string[] {
+  return query.split(/[&;]/);
+}
+
+/** The parameter's name as a server reads it: decoded to a fixed point, lower case, without `[]`. */
+export function parameterName(pair: string): string {
+  let name = pair.split('=', 1)[0] ?? '';
+  for (let round = 0; round < 4; round += 1) {
+    const decoded = name.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    );
+    if (decoded === name) break;
+    name = decoded;
+  }
+  return name.replaceAll('+', ' ').trim().toLowerCase().replace(/\[\]$/, '');
+}
+
+/** Puts the credential in. Called after the scan, which must not see it; nothing scans it again. */
+export function injectCredential(
+  forward: { readonly target: string; readonly headers: readonly Header[] },
+  injection: Injection,
+  value: string,
+): { readonly target: string; readonly headers: readonly Header[] } {
+  const { target, headers } = forward;
+  switch (injection.scheme) {
+    case 'Bearer':
+    case 'token':
+      return { target, headers: [...headers, ['Authorization', `${injection.scheme} ${value}`]] };
+    case 'Basic':
+      return { target, headers: [...headers, ['Authorization', `Basic ${basicCredential(value)}`]] };
+    case 'header':
+      return { target, headers: [...headers, [nameOf(injection), value]] };
+    case 'query': {
+      const pair = `${encodeURIComponent(nameOf(injection))}=${encodeURIComponent(value)}`;
+      return { target: `${target}${target.includes('?') ? '&' : '?'}${pair}`, headers };
+    }
+    default:
+      return assertNever(injection.scheme);
+  }
+}
+
+function nameOf(injection: Injection): string {
+  if (injection.name === undefined) throw new BugError(`scheme ${injection.scheme} without a name`);
+  return injection.name;
+}
+
+/**
+ * RFC 7617. A value with a colon is user and password already; a bare token goes as the password of `x-access-token`,
+ * the user name that the code forges take beside any token.
+ */
+function basicCredential(value: string): string {
+  return base64(new TextEncoder().encode(value.includes(':') ? value : `x-access-token:${value}`));
+}
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+function base64(bytes: Uint8Array): string {
+  let text = '';
+  for (let index = 0; index < bytes.length; index += 3) {
+    const group = ((bytes[index] ?? 0) << 16) | ((bytes[index + 1] ?? 0) << 8) | (bytes[index + 2] ?? 0);
+    const characters = bytes.length - index >= 3 ? 4 : bytes.length - index + 1;
+    for (let sextet = 0; sextet < 4; sextet += 1) {
+      text += sextet < characters ? ALPHABET.charAt((group >> (18 - 6 * sextet)) & 63) : '=';
+    }
+  }
+  return text;
+}
