@@ -1,0 +1,53 @@
+import type { Header } from '../schema/header.ts';
+import type { Reason } from '../schema/decision.ts';
+
+/** A refusal as the agent reads it: why, which rule, and what it may do. Text only; nothing of it is machine-guessed. */
+export interface RefusalText {
+  readonly status: number;
+  readonly reason: Reason;
+  readonly detail: string;
+  readonly advice: string;
+  readonly route: string | null;
+}
+
+export function renderRefusal(
+  refusal: RefusalText,
+  request: { readonly method: string; readonly url: string },
+): { readonly status: number; readonly headers: readonly Header[]; readonly body: string } {
+  const rule = refusal.route === null ? refusal.reason : `${refusal.reason}, route ${refusal.route}`;
+  const body =
+    `bot-bottle refused ${request.method} ${request.url}: ${refusal.detail} (${rule}).\n` +
+    `${refusal.advice}\n` +
+    'Trying another way out will not work and is recorded.\n';
+  return {
+    status: refusal.status,
+    headers: [
+      ['content-type', 'text/plain; charset=utf-8'],
+      ['content-length', String(new TextEncoder().encode(body).length)],
+      ['x-bot-bottle-reason', refusal.reason],
+      ['cache-control', 'no-store'],
+    ],
+    body,
+  };
+}
+
+/** What the agent can do about a refusal by rule. Without a supervise service only the operator can change anything. */
+export function adviceFor(reason: Reason, context: { readonly supervise: boolean; readonly host: string }): string {
+  switch (reason) {
+    case 'no_route':
+    case 'no_match':
+      return context.supervise
+        ? 'You may ask the operator: call the MCP tool `allow` of the server "supervise" with host, paths, methods and a reason.'
+        : `Only the operator can allow it, in the bottle's file:  egress: {routes: [{host: ${context.host}}]}`;
+    case 'git_push':
+      return 'Pushing over HTTPS is never let through; push to a repository that the operator declared under git-gate.repos.';
+    case 'git_fetch':
+      return 'Only the operator can allow fetching over HTTPS here, with `git: {fetch: true}` on the route.';
+    case 'known_secret':
+      return 'Take the value out of the request. If it must be sent, ask the operator.';
+    case 'host_mismatch':
+      return 'Send one and the same host in the connection and in the request.';
+    default:
+      return 'Only the operator can change this.';
+  }
+}
