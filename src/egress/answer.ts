@@ -16,7 +16,12 @@ export type AnswerOutcome =
   /** All of it reached the agent. `idleMs` is how long the connection may be kept: 0 for not at all. */
   | { readonly kind: 'complete'; readonly idleMs: number }
   /** Nothing reached the agent. `unheard`: not one byte came, so the upstream may never have seen the request. */
-  | { readonly kind: 'none'; readonly why: 'closed' | 'invalid' | 'timeout'; readonly detail: string; readonly unheard: boolean }
+  | {
+      readonly kind: 'none';
+      readonly why: 'closed' | 'invalid' | 'timeout';
+      readonly detail: string;
+      readonly unheard: boolean;
+    }
   /** The agent has a part of it. */
   | { readonly kind: 'cut'; readonly by: 'agent' | 'upstream' };
 
@@ -50,19 +55,25 @@ export async function relayAnswer(parts: AnswerParts): Promise<AnswerOutcome> {
   if (!framing.ok) return invalid(framing.error);
 
   const reader = new BodyReader(parts.upstream, framing.value, parts.timeouts.idleTimeoutMs);
-  const shape = { framing: framing.value, agentIsHttp10: parts.agentIsHttp10 };
+  const shape = { status: head.status, framing: framing.value, agentIsHttp10: parts.agentIsHttp10 };
   const outward = answerFraming(shape);
   const keep = outward.kind !== 'until-close' && parts.mayKeepAlive();
   const headers = agentHeaders(head.headers, { ...shape, keepAlive: keep });
   const masked = maskHead(head, headers, parts.mask);
   parts.account.status = head.status;
   parts.onBegun();
-  const ended = await pumpAnswer(parts, reader, outward, serialiseResponseHead(head.status, masked.statusText, masked.headers));
+  const ended = await pumpAnswer(
+    parts,
+    reader,
+    outward,
+    serialiseResponseHead(head.status, masked.statusText, masked.headers),
+  );
   if (ended !== null) return { kind: 'cut', by: ended };
   return { kind: 'complete', idleMs: framing.value.kind === 'until-close' ? 0 : idleAllowance(head) };
 }
 
-type FinalHead = { readonly kind: 'head'; readonly head: ResponseHead } | Extract<AnswerOutcome, { readonly kind: 'none' }>;
+type FinalHead =
+  { readonly kind: 'head'; readonly head: ResponseHead } | Extract<AnswerOutcome, { readonly kind: 'none' }>;
 
 async function readFinalHead({ upstream, account, timeouts }: AnswerParts): Promise<FinalHead> {
   let unheard = true;
@@ -115,7 +126,8 @@ async function pumpAnswer(
     }
     const last = step.kind === 'end' || (reader.done && outward.kind !== 'until-close');
     if (last && outward.kind === 'chunked') unsent.push(LAST_CHUNK);
-    if (unsent.length > 0 && !(await deliver(agent, unsent, timeouts.idleTimeoutMs))) return 'agent';
+    // With the last block there is nothing to hold back for: the agent may read it at leisure, and close.
+    if (unsent.length > 0 && !(await deliver(agent, unsent, last ? null : timeouts.idleTimeoutMs))) return 'agent';
     if (last) return null;
     unsent = [];
   }
@@ -130,9 +142,10 @@ async function nextStep(reader: BodyReader): ReturnType<BodyReader['next']> {
   }
 }
 
-async function deliver(agent: Wire, blocks: readonly Uint8Array[], timeoutMs: number): Promise<boolean> {
+/** False when the agent is gone. With a time-out, waits until there is room for more. */
+async function deliver(agent: Wire, blocks: readonly Uint8Array[], timeoutMs: number | null): Promise<boolean> {
   try {
-    if (!agent.writeAll(blocks)) await agent.drained(timeoutMs);
+    if (!agent.writeAll(blocks) && timeoutMs !== null) await agent.drained(timeoutMs);
     return true;
   } catch (failure) {
     if (failure instanceof WireError) return false;
@@ -155,16 +168,11 @@ function maskHead(
   const text = headers.map(([name, value]) => `${name}: ${value}`).join('\n');
   if (scanText(mask, `${statusText}\n${text}`, 'answer').length === 0) return { statusText, headers };
   return {
-    statusText: ascii(redactText(mask, statusText)),
+    statusText: redactText(mask, statusText),
     headers: headers
       .filter(([name]) => scanText(mask, name, 'answer').length === 0)
-      .map(([name, value]) => [name, ascii(redactText(mask, value))] as const),
+      .map(([name, value]) => [name, redactText(mask, value)] as const),
   };
-}
-
-/** The mark's quotes are not header characters. */
-function ascii(text: string): string {
-  return text.replace(/[«»]/g, '');
 }
 
 function idleAllowance(head: ResponseHead): number {
@@ -180,5 +188,10 @@ function closed(unheard: boolean): Extract<AnswerOutcome, { readonly kind: 'none
 }
 
 function invalid(why: string): Extract<AnswerOutcome, { readonly kind: 'none' }> {
-  return { kind: 'none', why: 'invalid', detail: `the upstream's answer is not valid HTTP/1.1: ${why}`, unheard: false };
+  return {
+    kind: 'none',
+    why: 'invalid',
+    detail: `the upstream's answer is not valid HTTP/1.1: ${why}`,
+    unheard: false,
+  };
 }

@@ -95,7 +95,13 @@ async function serveOne(core: GatewayCore, wire: Wire, approach: Approach): Prom
     return refuseUnread(core, wire, approach, head, gatewayRefusal(400, 'bad_request', framing.error, null));
   }
   if (approach.kind === 'proxy' && !isAuthorised(core, head)) {
-    return refuseUnread(core, wire, approach, head, gatewayRefusal(407, 'proxy_auth', 'the proxy asks for a user and password', null));
+    return refuseUnread(
+      core,
+      wire,
+      approach,
+      head,
+      gatewayRefusal(407, 'proxy_auth', 'the proxy asks for a user and password', null),
+    );
   }
   const local = ownTarget(approach, head);
   if (local !== null) {
@@ -129,7 +135,13 @@ function acceptConnect(core: GatewayCore, wire: Wire, head: RequestHead): Served
     wire.write(ESTABLISHED);
     return { tunnel: authority };
   }
-  const fields = { generation: core.live().config.generation, entry: 'connect', method: 'CONNECT', ...authority, path: '' } as const;
+  const fields = {
+    generation: core.live().config.generation,
+    entry: 'connect',
+    method: 'CONNECT',
+    ...authority,
+    path: '',
+  } as const;
   const request = { method: 'CONNECT', url: authorityText('https', authority) };
   return refuse(core, wire, { fields, request, refusal: verdict, keep: keepAlive(head) && !core.draining() });
 }
@@ -147,7 +159,12 @@ function refuseUnread(
   const entry = method === 'CONNECT' ? 'connect' : ENTRY[approach.kind];
   const path = head?.target ?? '';
   const fields = { generation: core.live().config.generation, entry, method, host, port: 0, path };
-  return refuse(core, wire, { fields, request: { method: method === '' ? 'a request' : method, url: path }, refusal, keep: false });
+  return refuse(core, wire, {
+    fields,
+    request: { method: method === '' ? 'a request' : method, url: path },
+    refusal,
+    keep: false,
+  });
 }
 
 interface RefusalParts {
@@ -164,7 +181,7 @@ function refuse(core: GatewayCore, wire: Wire, { fields, request, refusal, keep 
   if (!recorded) account.revise({ decision: 'deny', reason: 'record_failed', route: null });
   try {
     account.status = told.status;
-    sendRefusal(wire, told, request, { headRequest: request.method === 'HEAD', close: !keep });
+    sendRefusal(wire, told, request, { known: core.known, headRequest: request.method === 'HEAD', close: !keep });
     account.end('complete');
   } catch (failure) {
     if (!(failure instanceof WireError)) throw failure;

@@ -18,7 +18,7 @@ export interface Counters {
   readonly dnsQueries: number;
   readonly dnsRefused: number;
   readonly recordFailures: number;
-  /** Bytes in memory on behalf of connections: now, and at most so far. */
+  /** Bytes in our memory for all connections now, and the most that a single one ever took. */
   readonly bufferedBytes: number;
   readonly bufferedBytesPeak: number;
 }

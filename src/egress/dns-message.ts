@@ -70,7 +70,7 @@ export function writeAnswer(question: DnsQuestion, answer: DnsAnswer): Uint8Arra
 function readName(message: Uint8Array): { readonly text: string; readonly end: number } | null {
   const labels: string[] = [];
   let length = 0;
-  for (let at = HEADER_BYTES; ; ) {
+  for (let at = HEADER_BYTES; ;) {
     const size = message[at];
     if (size === undefined || size > LABEL_MAX) return null;
     at += 1;
@@ -88,6 +88,18 @@ function addressRecord(address: string, ttlSeconds: number): Uint8Array {
   const octets = address.split('.').map(Number);
   // The name is a pointer to the question's, right after the header.
   return Uint8Array.from([
-    0xc0, HEADER_BYTES, 0, DNS_TYPE_A, 0, DNS_CLASS_IN, 0, 0, ttlSeconds >> 8, ttlSeconds & 0xff, 0, octets.length, ...octets,
+    0xc0,
+    HEADER_BYTES,
+    0,
+    DNS_TYPE_A,
+    0,
+    DNS_CLASS_IN,
+    0,
+    0,
+    ttlSeconds >> 8,
+    ttlSeconds & 0xff,
+    0,
+    octets.length,
+    ...octets,
   ]);
 }

@@ -2,7 +2,14 @@ import type { Socket as UdpSocket, RemoteInfo } from 'node:dgram';
 import type { Socket } from 'node:net';
 import { LIMITS } from '../kernel/limits.ts';
 import { BUNDLE_ADDRESS, BUNDLE_NAMES } from '../schema/plan.ts';
-import { DNS_CLASS_IN, DNS_TYPE_A, parseQuestion, writeAnswer, type DnsAnswer, type DnsQuestion } from './dns-message.ts';
+import {
+  DNS_CLASS_IN,
+  DNS_TYPE_A,
+  parseQuestion,
+  writeAnswer,
+  type DnsAnswer,
+  type DnsQuestion,
+} from './dns-message.ts';
 
 export interface DnsParts {
   /** True when the live policy has a route for this name; asked anew for each question. */

@@ -11,7 +11,15 @@ import { relayAnswer, type AnswerOutcome } from './answer.ts';
 import { BodyReader } from './body-reader.ts';
 import type { ActiveRequest, Credential, GatewayCore } from './core.ts';
 import { headerTokens, upstreamHeaders } from './headers.ts';
-import { HeldBody, requestCoding, scanHead, ScannedBody, UnscannedBody, type OutboundBody, type OutboundStep } from './outbound.ts';
+import {
+  HeldBody,
+  requestCoding,
+  scanHead,
+  ScannedBody,
+  UnscannedBody,
+  type OutboundBody,
+  type OutboundStep,
+} from './outbound.ts';
 import type { Ending, RequestAccount } from './record.ts';
 import { gatewayRefusal, sendRefusal, type Refusal } from './refusals.ts';
 import { authorityText } from './request.ts';
@@ -108,7 +116,9 @@ export class Exchange implements ActiveRequest {
     if (findings.length > 0) return this.#refuse(findingsRefusal(findings, this.#route), findings);
     const credential = this.#credentialFor(verdict);
     if (credential === undefined) {
-      return this.#refuse(gatewayRefusal(403, 'credential_missing', "the route's credential has no value", this.#route));
+      return this.#refuse(
+        gatewayRefusal(403, 'credential_missing', "the route's credential has no value", this.#route),
+      );
     }
     const refused = this.#openBody(verdict);
     if (refused !== null) return this.#refuse(refused);
@@ -254,7 +264,9 @@ export class Exchange implements ActiveRequest {
     outcome: Extract<AnswerOutcome, { readonly kind: 'none' }>,
     sentWhole: boolean,
   ): Promise<Afterwards> {
-    const reason = ({ closed: 'upstream_unreachable', invalid: 'upstream_invalid', timeout: 'upstream_timeout' } as const)[outcome.why];
+    const reason = (
+      { closed: 'upstream_unreachable', invalid: 'upstream_invalid', timeout: 'upstream_timeout' } as const
+    )[outcome.why];
     const refusal = gatewayRefusal(outcome.why === 'timeout' ? 504 : 502, reason, outcome.detail, this.#route);
     this.#account.revise({ decision: 'allow', reason, route: this.#route });
     if (sentWhole) return this.#answerRefusal(refusal, 'complete');
@@ -303,7 +315,8 @@ export class Exchange implements ActiveRequest {
   /** Refuses, and keeps the connection where the rest of the request is short enough to read past. */
   async #answerRefusal(refusal: Refusal, ending: Ending): Promise<Afterwards> {
     const rest = this.#incoming;
-    const shortRest = this.#framing.kind === 'length' && this.#framing.length <= LIMITS.discardBytes && this.#bodyComing;
+    const shortRest =
+      this.#framing.kind === 'length' && this.#framing.length <= LIMITS.discardBytes && this.#bodyComing;
     const keep = keepAlive(this.#head) && !this.#core.draining() && (rest === null || rest.done || shortRest);
     this.#writeRefusal(refusal, !keep);
     this.#account.end(ending);
@@ -315,7 +328,7 @@ export class Exchange implements ActiveRequest {
   #writeRefusal(refusal: Refusal, close: boolean): void {
     const { facts } = this;
     const url = `${facts.scheme}://${authorityText(facts.scheme, facts.authority)}${facts.target}`;
-    const delivery = { headRequest: facts.method === 'HEAD', close };
+    const delivery = { known: this.#core.known, headRequest: facts.method === 'HEAD', close };
     this.#account.status = refusal.status;
     sendRefusal(this.#agent, refusal, { method: facts.method, url }, delivery);
   }

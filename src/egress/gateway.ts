@@ -227,7 +227,9 @@ function credentialOf({ name, value }: GatewaySecrets['credentials'][number]): C
 function fingerprintsOf(secrets: GatewaySecrets): ReadonlyMap<string, string> {
   const key = Buffer.from(secrets.fingerprintKey, 'base64');
   const hmacHex = (text: string): string => createHmac('sha256', key).update(text).digest('hex');
-  return new Map([...secrets.knownValues, ...secrets.credentials].map(({ name, value }) => [name, fingerprint(hmacHex, value)]));
+  return new Map(
+    [...secrets.knownValues, ...secrets.credentials].map(({ name, value }) => [name, fingerprint(hmacHex, value)]),
+  );
 }
 
 function proxyAuthorizationOf({ proxyAuth }: GatewaySecrets): string | null {

@@ -3,12 +3,11 @@ import { WireError, type Wire } from './wire.ts';
 
 /** What a head parser says about the bytes so far (`protocol/http1/head.ts`). */
 type HeadParse<Head, Invalid> =
-  | { readonly kind: 'need-more' }
-  | { readonly kind: 'head'; readonly head: Head; readonly consumed: number }
-  | Invalid;
+  { readonly kind: 'need-more' } | { readonly kind: 'head'; readonly head: Head; readonly consumed: number } | Invalid;
 
 /** A whole head, what makes it invalid, a peer that ended in the middle, or null for one that ended before it began. */
-type HeadRead<Head, Invalid> = { readonly kind: 'head'; readonly head: Head } | Invalid | { readonly kind: 'cut' } | null;
+type HeadRead<Head, Invalid> =
+  { readonly kind: 'head'; readonly head: Head } | Invalid | { readonly kind: 'cut' } | null;
 
 const LINE_FEED = 0x0a;
 

@@ -35,13 +35,16 @@ export function upstreamHeaders(forwarded: readonly Header[], framing: Framing, 
   const dropped = connectionNamed(forwarded);
   const kept = forwarded.filter(([name]) => {
     const field = name.toLowerCase();
-    return !HOP_BY_HOP.has(field) && !dropped.has(field) && field !== 'expect' && field !== 'content-length';
+    if (HOP_BY_HOP.has(field) || dropped.has(field) || field === 'expect') return false;
+    // A request without a body may say so by a length of 0.
+    return field !== 'content-length' || framing.kind === 'none';
   });
   const host: readonly Header[] = headerValues(kept, 'host').length === 0 ? [['Host', authority]] : [];
   return [...host, ...kept, ...framingHeaders(framing)];
 }
 
 export interface AnswerShape {
+  readonly status: number;
   readonly framing: Framing;
   /** The agent speaks HTTP/1.0: no chunks, the end of the connection ends the body. */
   readonly agentIsHttp10: boolean;
@@ -55,8 +58,8 @@ export function agentHeaders(answered: readonly Header[], shape: AnswerShape): r
   const kept = answered.filter(([name]) => {
     const field = name.toLowerCase();
     if (HOP_BY_HOP.has(field) || ALTERNATIVE_SERVICES.has(field) || dropped.has(field)) return false;
-    // An answer without a body (HEAD, 304) may still say how long it would have been.
-    return field !== 'content-length' || !reframed;
+    // An answer without a body (HEAD, 304) may still say how long it would have been; 204 may not (RFC 9110, 8.6).
+    return field !== 'content-length' || !(reframed || shape.status === 204);
   });
   return [...kept, ...framingHeaders(answerFraming(shape)), ['connection', shape.keepAlive ? 'keep-alive' : 'close']];
 }

@@ -50,5 +50,5 @@ function classify(bytes: Buffer): FirstFlight | null {
 export function intercept(core: GatewayCore, wire: Wire, name: string): Wire {
   const secureContext = core.leaves.contextFor(name);
   const socket = new TLSSocket(wire.release(), { isServer: true, secureContext, ALPNProtocols: ['http/1.1'] });
-  return new Wire(socket, core.meter);
+  return new Wire(socket, core.meter, { endMeansGone: true });
 }

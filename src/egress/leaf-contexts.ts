@@ -48,7 +48,13 @@ export class LeafContexts {
     this.minted += 1;
     const { certificate, key, renewAt } = this.#minter.mint(name);
     // An empty list of roots: we ask no client for a certificate, and loading the default ones takes time.
-    const context = createSecureContext({ cert: certificate, key, ca: [], minVersion: 'TLSv1.2', sessionIdContext: 'bot-bottle' });
+    const context = createSecureContext({
+      cert: certificate,
+      key,
+      ca: [],
+      minVersion: 'TLSv1.2',
+      sessionIdContext: 'bot-bottle',
+    });
     return { context, renewAt };
   }
 }

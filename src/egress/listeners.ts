@@ -10,8 +10,7 @@ import { Wire, WireError } from './wire.ts';
 
 /** A listening socket that was handed over, or an address to listen on ourselves. */
 export type GatewayListener = { readonly role: ListenerRole } & (
-  | { readonly fd: number }
-  | { readonly host: string; readonly port: number }
+  { readonly fd: number } | { readonly host: string; readonly port: number }
 );
 
 export interface ListenerAddress {

@@ -26,7 +26,12 @@ export function answerLocally(core: GatewayCore, wire: Wire, head: RequestHead, 
   const answer = route(core, head.method, target);
   const body = new TextEncoder().encode(answer.body);
   const headers: readonly Header[] = [
-    ...(answer.status === 204 ? [] : ([['content-type', answer.type], ['content-length', String(body.length)]] as const)),
+    ...(answer.status === 204
+      ? []
+      : ([
+          ['content-type', answer.type],
+          ['content-length', String(body.length)],
+        ] as const)),
     ['cache-control', 'no-store'],
     ['connection', keep ? 'keep-alive' : 'close'],
   ];
@@ -54,7 +59,12 @@ function allowlist(core: GatewayCore): LocalAnswer {
 function probe(core: GatewayCore, query: string): LocalAnswer {
   const [, nonce = ''] = /^nonce=([A-Za-z0-9_-]{1,256})$/.exec(query) ?? [];
   if (!sameText(nonce, core.probeNonce)) {
-    return { status: 403, statusText: 'Forbidden', type: 'text/plain; charset=utf-8', body: 'This is not the nonce.\n' };
+    return {
+      status: 403,
+      statusText: 'Forbidden',
+      type: 'text/plain; charset=utf-8',
+      body: 'This is not the nonce.\n',
+    };
   }
   core.onProbeSeen();
   return { status: 204, statusText: 'No Content', type: '', body: '' };

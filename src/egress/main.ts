@@ -2,7 +2,12 @@ import { createReadStream, writeSync } from 'node:fs';
 import { BottleError } from '../kernel/errors.ts';
 import { LIMITS, MiB } from '../kernel/limits.ts';
 import { createRecordFile } from '../platform/record-file.ts';
-import { EgressServiceDocumentSchema, SERVICE_FD, type EgressServiceDocument, type ServiceEvent } from '../schema/egress-service.ts';
+import {
+  EgressServiceDocumentSchema,
+  SERVICE_FD,
+  type EgressServiceDocument,
+  type ServiceEvent,
+} from '../schema/egress-service.ts';
 import { decodeJson } from '../schema/json.ts';
 import { startGateway, type RunningGateway } from './gateway.ts';
 

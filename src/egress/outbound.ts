@@ -47,7 +47,10 @@ export function scanHead(known: KnownValues, facts: RequestFacts): readonly Find
   return placed.length > 0 ? placed : scanText(known, whole, 'head');
 }
 
-export type RequestCoding = { readonly kind: 'identity' } | { readonly kind: 'coded'; readonly coding: ContentCoding } | { readonly kind: 'unknown' };
+export type RequestCoding =
+  | { readonly kind: 'identity' }
+  | { readonly kind: 'coded'; readonly coding: ContentCoding }
+  | { readonly kind: 'unknown' };
 
 export function requestCoding(headers: readonly Header[]): RequestCoding {
   const tokens = headerTokens(headers, 'content-encoding').filter((token) => token !== 'identity');
@@ -174,10 +177,20 @@ export class HeldBody implements OutboundBody {
         }
         if (heldBytes > LIMITS.heldBodyBytes) {
           const bound = `${String(LIMITS.heldBodyBytes)} bytes`;
-          return { kind: 'refused', status: 403, reason: 'unscannable', detail: `a content-coded body over ${bound} can't be scanned` };
+          return {
+            kind: 'refused',
+            status: 403,
+            reason: 'unscannable',
+            detail: `a content-coded body over ${bound} can't be scanned`,
+          };
         }
         if (this.#budget.heldBytes > LIMITS.heldTotalBytes) {
-          return { kind: 'refused', status: 503, reason: 'limit_reached', detail: 'too many bodies are held for scanning' };
+          return {
+            kind: 'refused',
+            status: 503,
+            reason: 'limit_reached',
+            detail: 'too many bodies are held for scanning',
+          };
         }
       }
       return await this.#inspect(Buffer.concat(blocks));

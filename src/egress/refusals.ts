@@ -1,3 +1,5 @@
+import type { KnownValues } from '../dlp/known-values.ts';
+import { redactText } from '../dlp/redact.ts';
 import { renderRefusal } from '../policy/refusal.ts';
 import type { Header } from '../policy/decide.ts';
 import { serialiseResponseHead } from '../protocol/http1/head.ts';
@@ -42,7 +44,8 @@ const ADVICE: Partial<Record<Reason, string>> = {
   known_secret: 'Remove the secret from the request; encoding it differently will not help and is recorded.',
   unscannable: 'Send the body without content coding, or smaller.',
   credential_missing: 'The operator must set the host variable that the route names, and start the bottle again.',
-  address_refused: 'Only the operator can allow this address, by a route for it or by upstream.resolve in settings.yml.',
+  address_refused:
+    'Only the operator can allow this address, by a route for it or by upstream.resolve in settings.yml.',
   record_failed: 'Nothing was sent, because the decision could not be recorded. The operator must look at the disk.',
   limit_reached: 'Try again when other requests have ended.',
   proxy_auth: 'Use the proxy URL with its user and password.',
@@ -54,13 +57,16 @@ export function gatewayRefusal(status: number, reason: Reason, detail: string, r
 }
 
 export interface RefusalDelivery {
+  /** Refusals end up in the agent's logs and in its conversation: no known value is repeated there. */
+  readonly known: KnownValues;
   readonly headRequest: boolean;
   readonly close: boolean;
 }
 
 /** Answers in text/plain with `x-bot-bottle-reason`; at once, and on the connection that the agent is using. */
 export function sendRefusal(wire: Wire, refusal: Refusal, request: RefusedRequest, delivery: RefusalDelivery): void {
-  const rendered = renderRefusal(refusal, { method: request.method, url: shorten(request.url) });
+  const url = shorten(redactText(delivery.known, request.url));
+  const rendered = renderRefusal(refusal, { method: request.method, url });
   const body = new TextEncoder().encode(rendered.body);
   const challenge: readonly Header[] =
     rendered.status === 407 ? [['proxy-authenticate', 'Basic realm="bot-bottle", charset="UTF-8"']] : [];

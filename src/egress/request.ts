@@ -14,7 +14,12 @@ export type Approach =
   /** The explicit proxy: CONNECT, or a request in absolute form. */
   | { readonly kind: 'proxy' }
   /** Inside a CONNECT; `https` after interception, `http` when the tunnel carried plain HTTP. */
-  | { readonly kind: 'tunnel'; readonly scheme: 'http' | 'https'; readonly connect: Authority; readonly sni: string | null }
+  | {
+      readonly kind: 'tunnel';
+      readonly scheme: 'http' | 'https';
+      readonly connect: Authority;
+      readonly sni: string | null;
+    }
   | { readonly kind: 'transparent-tls'; readonly sni: string }
   | { readonly kind: 'transparent-http' };
 
@@ -33,7 +38,16 @@ export function readFacts(approach: Approach, head: RequestHead): Result<Request
       const authority = authorityOf(absolute.authority, DEFAULT_PORT.http);
       if (!authority.ok) return authority;
       const { target } = absolute;
-      return ok({ entry: 'absolute', scheme: 'http', authority: authority.value, connect: null, sni: null, method, target, headers });
+      return ok({
+        entry: 'absolute',
+        scheme: 'http',
+        authority: authority.value,
+        connect: null,
+        sni: null,
+        method,
+        target,
+        headers,
+      });
     }
     case 'tunnel': {
       const { scheme, connect, sni } = approach;
@@ -42,14 +56,32 @@ export function readFacts(approach: Approach, head: RequestHead): Result<Request
     case 'transparent-tls': {
       const authority = { host: approach.sni, port: DEFAULT_PORT.https };
       const { sni } = approach;
-      return ok({ entry: 'transparent-tls', scheme: 'https', authority, connect: null, sni, method, target: head.target, headers });
+      return ok({
+        entry: 'transparent-tls',
+        scheme: 'https',
+        authority,
+        connect: null,
+        sni,
+        method,
+        target: head.target,
+        headers,
+      });
     }
     case 'transparent-http': {
       const [host] = headerValues(headers, 'host');
       const authority = authorityOf(host ?? '', DEFAULT_PORT.http);
       if (!authority.ok) return authority;
       const { target } = head;
-      return ok({ entry: 'transparent-http', scheme: 'http', authority: authority.value, connect: null, sni: null, method, target, headers });
+      return ok({
+        entry: 'transparent-http',
+        scheme: 'http',
+        authority: authority.value,
+        connect: null,
+        sni: null,
+        method,
+        target,
+        headers,
+      });
     }
   }
 }

@@ -46,7 +46,8 @@ export async function sendRequest(parts: UploadParts): Promise<UploadOutcome> {
       if (discardedBytes > LIMITS.discardBytes) return { kind: 'not-taken' };
     } else {
       blocks = [...blocks, ...frameRequest(parts.framing, data, last)];
-      if (!(await deliver(parts.upstream, blocks, parts.idleTimeoutMs)) && !parts.discarding()) return { kind: 'not-taken' };
+      if (!(await deliver(parts.upstream, blocks, parts.idleTimeoutMs)) && !parts.discarding())
+        return { kind: 'not-taken' };
       account.sentBytes += size;
     }
     if (last) return { kind: 'complete' };
@@ -68,7 +69,10 @@ export function stepRefusal(
     case 'refused':
       return { refusal: gatewayRefusal(step.status, step.reason, step.detail, route), findings: [] };
     case 'broken':
-      return { refusal: gatewayRefusal(400, 'bad_request', `the body is not well-formed: ${step.why}`, route), findings: [] };
+      return {
+        refusal: gatewayRefusal(400, 'bad_request', `the body is not well-formed: ${step.why}`, route),
+        findings: [],
+      };
     default:
       return null;
   }

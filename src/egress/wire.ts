@@ -1,14 +1,29 @@
 import type { Socket } from 'node:net';
 import { LIMITS } from '../kernel/limits.ts';
 
-/** Bytes that sockets of one gateway hold at this moment, and the most they ever held. */
+/** Bytes that the connections of one gateway hold in our memory, on their way in or out. */
 export class BufferMeter {
-  held = 0;
+  readonly #wires = new Set<Wire>();
+  /** The most that any one connection ever held. */
   peak = 0;
 
-  add(bytes: number): void {
-    this.held += bytes;
-    if (this.held > this.peak) this.peak = this.held;
+  /** What all connections hold at this moment. */
+  get held(): number {
+    let sum = 0;
+    for (const wire of this.#wires) sum += wire.heldBytes;
+    return sum;
+  }
+
+  join(wire: Wire): void {
+    this.#wires.add(wire);
+  }
+
+  leave(wire: Wire): void {
+    this.#wires.delete(wire);
+  }
+
+  note(bytes: number): void {
+    if (bytes > this.peak) this.peak = bytes;
   }
 }
 
@@ -36,9 +51,9 @@ interface Waiter<Value> {
 export class Wire implements Disposable {
   readonly socket: Socket;
   readonly #meter: BufferMeter;
+  readonly #endMeansGone: boolean;
   readonly #queue: Buffer[] = [];
   #queuedBytes = 0;
-  #unsentBytes = 0;
   #paused = false;
   #ended = false;
   #gone = false;
@@ -47,15 +62,26 @@ export class Wire implements Disposable {
   #writer: Waiter<void> | null = null;
   #onGone: (() => void) | null = null;
 
-  constructor(socket: Socket, meter: BufferMeter) {
+  /**
+   * On plain TCP a peer may end its half and go on reading. In TLS we take its end for the end of both halves, as RFC
+   * 5246 (7.2.1) does: programs that are killed end this way, and what they asked for must not go on without them.
+   */
+  constructor(socket: Socket, meter: BufferMeter, options: { readonly endMeansGone?: boolean } = {}) {
     this.socket = socket;
     this.#meter = meter;
+    this.#endMeansGone = options.endMeansGone ?? false;
     socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
     socket.on('error', this.#onError);
     socket.on('close', this.#onClose);
     socket.on('drain', this.#onDrain);
+    meter.join(this);
     if (socket.destroyed) this.#onClose();
+  }
+
+  /** Read and not asked for, or written and not taken by the kernel. */
+  get heldBytes(): number {
+    return this.#queuedBytes + (this.#gone ? 0 : this.socket.writableLength);
   }
 
   get gone(): boolean {
@@ -72,7 +98,7 @@ export class Wire implements Disposable {
     return !this.#gone && !this.#ended && this.#queuedBytes === 0 && !this.socket.destroyed;
   }
 
-  /** Called once when the socket closes, for whatever reason; a later call replaces an earlier one. */
+  /** Called once when the peer has left, for whatever reason; a later call replaces an earlier one. */
   set onGone(action: (() => void) | null) {
     this.#onGone = action;
   }
@@ -103,7 +129,7 @@ export class Wire implements Disposable {
   write(bytes: Uint8Array): boolean {
     if (this.#gone) throw new WireError('gone', this.#cause);
     const room = this.socket.write(bytes);
-    this.#noteUnsent();
+    this.#meter.note(this.heldBytes);
     return room;
   }
 
@@ -114,7 +140,7 @@ export class Wire implements Disposable {
     let room = true;
     for (const block of blocks) room = this.socket.write(block);
     this.socket.uncork();
-    this.#noteUnsent();
+    this.#meter.note(this.heldBytes);
     return room;
   }
 
@@ -188,7 +214,10 @@ export class Wire implements Disposable {
   readonly #onEnd = (): void => {
     this.#ended = true;
     const reader = this.#reader;
-    if (reader === null) return;
+    if (reader === null) {
+      if (this.#endMeansGone) this.#leave();
+      return;
+    }
     this.#reader = null;
     clearTimeout(reader.timer);
     reader.resolve(null);
@@ -214,19 +243,22 @@ export class Wire implements Disposable {
     }
     this.#reader = null;
     this.#writer = null;
-    const action = this.#onGone;
-    this.#onGone = null;
-    action?.();
+    this.#leave();
   };
 
   readonly #onDrain = (): void => {
-    this.#noteUnsent();
     const writer = this.#writer;
     if (writer === null) return;
     this.#writer = null;
     clearTimeout(writer.timer);
     writer.resolve();
   };
+
+  #leave(): void {
+    const action = this.#onGone;
+    this.#onGone = null;
+    action?.();
+  }
 
   #take(): Buffer | undefined {
     const block = this.#queue.shift();
@@ -241,19 +273,11 @@ export class Wire implements Disposable {
 
   #count(bytes: number): void {
     this.#queuedBytes += bytes;
-    this.#meter.add(bytes);
-  }
-
-  #noteUnsent(): void {
-    const unsent = this.#gone ? 0 : this.socket.writableLength;
-    if (unsent === this.#unsentBytes) return;
-    this.#meter.add(unsent - this.#unsentBytes);
-    this.#unsentBytes = unsent;
+    this.#meter.note(this.heldBytes);
   }
 
   #detach(): void {
-    this.#meter.add(-this.#unsentBytes);
-    this.#unsentBytes = 0;
+    this.#meter.leave(this);
     this.socket.off('data', this.#onData);
     this.socket.off('end', this.#onEnd);
     this.socket.off('error', this.#onError);

@@ -13,9 +13,18 @@ interface Decoded {
   readonly engine: { readonly bytesWritten: number };
 }
 type Callback = (failure: Error | null, decoded: unknown) => void;
-type Decode = (bytes: Uint8Array, options: { readonly info: true; readonly maxOutputLength: number }, done: Callback) => void;
+type Decode = (
+  bytes: Uint8Array,
+  options: { readonly info: true; readonly maxOutputLength: number },
+  done: Callback,
+) => void;
 
-const DECODERS: Readonly<Record<ContentCoding, Decode>> = { gzip: gunzip, deflate: inflate, br: brotliDecompress, zstd: zstdDecompress };
+const DECODERS: Readonly<Record<ContentCoding, Decode>> = {
+  gzip: gunzip,
+  deflate: inflate,
+  br: brotliDecompress,
+  zstd: zstdDecompress,
+};
 
 /**
  * Undoes one content coding, with a bound on size and ratio. A decoder that ends early, or leaves bytes over, has not

@@ -66,7 +66,9 @@ export class ControlClient implements Disposable {
     this.#lastId += 1;
     const id = this.#lastId;
     const answer = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
-    this.#socket.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params: { ...params, nonce: this.#nonce } })}\n`);
+    this.#socket.write(
+      `${JSON.stringify({ jsonrpc: '2.0', id, method, params: { ...params, nonce: this.#nonce } })}\n`,
+    );
     const parsed = schema.safeParse(await answer);
     if (!parsed.success) throw unreachable(`it answered ${method} in an unknown form`, parsed.error);
     return parsed.data;

@@ -54,7 +54,7 @@ export function children(constructed: Buffer): readonly Buffer[] | undefined {
   const outer = header(constructed, 0);
   if (outer === undefined || outer.end !== constructed.length) return undefined;
   const found: Buffer[] = [];
-  for (let at = outer.content; at < outer.end; ) {
+  for (let at = outer.content; at < outer.end;) {
     const inner = header(constructed, at);
     if (inner === undefined) return undefined;
     found.push(constructed.subarray(at, inner.end));

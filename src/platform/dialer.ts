@@ -93,7 +93,13 @@ function secure(
   // Failures show on the wrapper; the bare socket must not end the process on a reset of its own.
   socket.on('error', () => socket.destroy());
   const name = isIP(host) === 0 ? { servername: host } : { host };
-  const encrypted = connectTls({ socket, secureContext, ALPNProtocols: ['http/1.1'], rejectUnauthorized: true, ...name });
+  const encrypted = connectTls({
+    socket,
+    secureContext,
+    ALPNProtocols: ['http/1.1'],
+    rejectUnauthorized: true,
+    ...name,
+  });
   return settle(encrypted, 'secureConnect', timeoutMs, (code) => ({
     status: 502,
     reason: 'upstream_tls',
@@ -130,7 +136,9 @@ function settle(
       finish(err(describe('ECONNRESET')));
     };
     const timer = setTimeout(() => {
-      finish(err({ status: 504, reason: 'upstream_timeout', detail: 'the upstream did not accept a connection in time' }));
+      finish(
+        err({ status: 504, reason: 'upstream_timeout', detail: 'the upstream did not accept a connection in time' }),
+      );
     }, timeoutMs);
     socket.on(success, onSuccess);
     socket.on('error', onError);

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { Route } from '../../src/schema/route.ts';
-import { exchangeRaw, openTcp, openTls, openTunnel, reasonOf, send, statusOf, type SendOptions } from './support/agent.ts';
+import {
+  exchangeRaw,
+  openTcp,
+  openTls,
+  openTunnel,
+  reasonOf,
+  send,
+  statusOf,
+  type SendOptions,
+} from './support/agent.ts';
 import { startHarness } from './support/harness.ts';
 import { answering, startOrigin } from './support/origin.ts';
 
@@ -16,7 +25,12 @@ async function through(route: Omit<Route, 'host'>, path: string, options: SendOp
   });
   const answer = await send(harness, `https://${HOST}${path}`, options);
   expect(harness.bugs).toEqual([]);
-  return { answer, request: origin.seen[0], received: origin.received().toString('latin1'), record: (await harness.ended(1))[0] };
+  return {
+    answer,
+    request: origin.seen[0],
+    received: origin.received().toString('latin1'),
+    record: (await harness.ended(1))[0],
+  };
 }
 
 describe('S10 the credential put in', () => {
@@ -38,7 +52,10 @@ describe('S10 the credential put in', () => {
   });
 
   it('query carries the value as one parameter', async () => {
-    const { request } = await through({ auth: { scheme: 'query', token_ref: 'GH_TOKEN', name: 'key' } }, '/a?key=mine&b=c');
+    const { request } = await through(
+      { auth: { scheme: 'query', token_ref: 'GH_TOKEN', name: 'key' } },
+      '/a?key=mine&b=c',
+    );
     expect(new URL(request?.url ?? '', 'https://x').searchParams.getAll('key')).toEqual([TOKEN]);
     expect(new URL(request?.url ?? '', 'https://x').searchParams.get('b')).toBe('c');
   });
@@ -50,7 +67,11 @@ describe('S10 the credential put in', () => {
     { headers: { 'api-key': 'attacker', 'x-goog-api-key': 'attacker', 'x-auth-token': 'attacker' } },
     { headers: { 'openai-organization': 'attacker', 'openai-project': 'attacker', 'chatgpt-account-id': 'attacker' } },
   ])('replaces all that the agent sent: $headers', async ({ headers }) => {
-    const { received, request } = await through({ auth: { scheme: 'Bearer', token_ref: 'GH_TOKEN' } }, '/?access_token=attacker&api_key=attacker', { headers });
+    const { received, request } = await through(
+      { auth: { scheme: 'Bearer', token_ref: 'GH_TOKEN' } },
+      '/?access_token=attacker&api_key=attacker',
+      { headers },
+    );
     expect(received).not.toContain('attacker');
     expect(request?.headers.authorization).toBe(`Bearer ${TOKEN}`);
   });
@@ -60,11 +81,17 @@ describe('S10 the credential put in', () => {
     { method: 'POST', policy: undefined, status: 403 },
     { method: 'POST', policy: 'allow', status: 200 },
     { method: 'GET', policy: 'deny', status: 403 },
-  ] as const)('on a route without auth, $method with a credential of its own and agent_credentials $policy → $status', async ({ method, policy, status }) => {
-    const { answer } = await through(policy === undefined ? {} : { agent_credentials: policy }, '/', { method, headers: { authorization: 'Bearer its-own' } });
-    expect(answer.status).toBe(status);
-    if (status === 403) expect(answer.reason).toBe('foreign_credential');
-  });
+  ] as const)(
+    'on a route without auth, $method with a credential of its own and agent_credentials $policy → $status',
+    async ({ method, policy, status }) => {
+      const { answer } = await through(policy === undefined ? {} : { agent_credentials: policy }, '/', {
+        method,
+        headers: { authorization: 'Bearer its-own' },
+      });
+      expect(answer.status).toBe(status);
+      if (status === 403) expect(answer.reason).toBe('foreign_credential');
+    },
+  );
 
   it('is refused when it has no value', async () => {
     await using origin = await startOrigin(answering('ok'));
@@ -79,7 +106,11 @@ describe('S10 the credential put in', () => {
 
   it('is masked where the answer head echoes it', async () => {
     await using origin = await startOrigin((request, response) => {
-      response.writeHead(200, { 'content-length': '2', 'x-echo': `you sent ${request.headers.authorization ?? ''}`, location: `/?t=${TOKEN}` });
+      response.writeHead(200, {
+        'content-length': '2',
+        'x-echo': `you sent ${request.headers.authorization ?? ''}`,
+        location: `/?t=${TOKEN}`,
+      });
       response.end('ok');
     });
     await using harness = await startHarness({
@@ -103,8 +134,11 @@ describe('S10 the credential put in', () => {
       origins: { 'a.example.com:443': origin, 'b.example.com:443': origin },
       tokens: { A: `${TOKEN}-a`, B: `${TOKEN}-b` },
     });
-    for (const host of ['a', 'b', 'a', 'b']) expect(await send(harness, `https://${host}.example.com/`)).toMatchObject({ status: 200 });
-    expect(origin.seen.map(({ headers }) => headers.authorization)).toEqual(['a', 'b', 'a', 'b'].map((end) => `Bearer ${TOKEN}-${end}`));
+    for (const host of ['a', 'b', 'a', 'b'])
+      expect(await send(harness, `https://${host}.example.com/`)).toMatchObject({ status: 200 });
+    expect(origin.seen.map(({ headers }) => headers.authorization)).toEqual(
+      ['a', 'b', 'a', 'b'].map((end) => `Bearer ${TOKEN}-${end}`),
+    );
     expect(origin.connections()).toBe(2);
   });
 });
@@ -113,8 +147,20 @@ describe('S11 never in clear', () => {
   const routes: Route[] = [{ host: HOST, auth: { scheme: 'Bearer', token_ref: 'GH_TOKEN' } }];
   const request = `GET / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`;
   it.each([
-    { entry: 'transparent HTTP', open: async (port: (role: 'http' | 'proxy') => number) => ({ socket: await openTcp(port('http')), text: request }) },
-    { entry: 'absolute form', open: async (port: (role: 'http' | 'proxy') => number) => ({ socket: await openTcp(port('proxy')), text: request.replace('GET /', `GET http://${HOST}/`) }) },
+    {
+      entry: 'transparent HTTP',
+      open: async (port: (role: 'http' | 'proxy') => number) => ({
+        socket: await openTcp(port('http')),
+        text: request,
+      }),
+    },
+    {
+      entry: 'absolute form',
+      open: async (port: (role: 'http' | 'proxy') => number) => ({
+        socket: await openTcp(port('proxy')),
+        text: request.replace('GET /', `GET http://${HOST}/`),
+      }),
+    },
   ])('$entry to a credentialed route is refused', async ({ open }) => {
     await using harness = await startHarness({ routes, tokens: { GH_TOKEN: TOKEN } });
     const { socket, text } = await open((role) => harness.port(role));
@@ -126,13 +172,19 @@ describe('S11 never in clear', () => {
     await using harness = await startHarness({ routes, tokens: { GH_TOKEN: TOKEN } });
     const { socket } = await openTunnel(harness, `${HOST}:${String(port)}`);
     const host = port === 80 ? HOST : `${HOST}:443`;
-    expect(reasonOf(await exchangeRaw(socket, request.replace(`Host: ${HOST}`, `Host: ${host}`), 'recorded.'))).toBe('cleartext_credential');
+    expect(reasonOf(await exchangeRaw(socket, request.replace(`Host: ${HOST}`, `Host: ${host}`), 'recorded.'))).toBe(
+      'cleartext_credential',
+    );
     socket.destroy();
   });
 
   it('an address from upstream.resolve is the exception', async () => {
     await using origin = await startOrigin(answering('ok'), { tls: false });
-    await using harness = await startHarness({ routes, origins: { [`${HOST}:80`]: origin }, tokens: { GH_TOKEN: TOKEN } });
+    await using harness = await startHarness({
+      routes,
+      origins: { [`${HOST}:80`]: origin },
+      tokens: { GH_TOKEN: TOKEN },
+    });
     const socket = await openTcp(harness.port('http'));
     expect(statusOf(await exchangeRaw(socket, request, '\r\n\r\nok'))).toBe(200);
     expect(origin.seen[0]?.headers.authorization).toBe(`Bearer ${TOKEN}`);

@@ -16,9 +16,13 @@ let seenBefore = 0;
 let endedBefore = 0;
 
 beforeAll(async () => {
-  origin = await startOrigin(answering('ok'));
+  origin = await startOrigin(answering('ok'), { name: '*.example.com' });
   harness = await startHarness({
-    routes: [{ host: HOST, auth: { scheme: 'Bearer', token_ref: 'GH_TOKEN' } }, { host: '*.wild.example' }, { host: 'off.example.com', dlp: { outbound_detectors: false } }],
+    routes: [
+      { host: HOST, auth: { scheme: 'Bearer', token_ref: 'GH_TOKEN' } },
+      { host: '*.wild.example' },
+      { host: 'off.example.com', dlp: { outbound_detectors: false } },
+    ],
     origins: { [`${HOST}:443`]: origin, 'off.example.com:443': origin },
     tokens: { GH_TOKEN: TOKEN },
     knownValues: { STRIPE_KEY: SECRET },
@@ -35,12 +39,18 @@ beforeEach(() => {
 
 const hex = (text: string): string => Buffer.from(text).toString('hex');
 const base64 = (text: string, before = ''): string => Buffer.from(before + text).toString('base64');
-const percent = (text: string): string => [...Buffer.from(text)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
+const percent = (text: string): string =>
+  [...Buffer.from(text)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
 
 const forms = [
   { form: 'raw', text: SECRET },
-  { form: 'percent', text: percent(SECRET) },
-  { form: 'percent, twice', text: percent(percent(SECRET)) },
+  { form: 'percent', text: percent(SECRET), escaped: true },
+  { form: 'percent, twice', text: percent(percent(SECRET)), escaped: true },
+  {
+    form: 'percent, in part and in both cases',
+    text: SECRET.replace(/[a-z]/g, (letter) => (letter < 'm' ? percent(letter) : percent(letter).toUpperCase())),
+    escaped: true,
+  },
   { form: 'base64', text: base64(SECRET) },
   { form: 'base64, shifted by one', text: base64(SECRET, 'x') },
   { form: 'base64, shifted by two', text: base64(SECRET, 'xy') },
@@ -48,15 +58,23 @@ const forms = [
   { form: 'hex', text: hex(SECRET) },
   { form: 'upper-case hex', text: hex(SECRET).toUpperCase() },
 ];
-const places: readonly { readonly place: string; readonly put: (text: string) => { readonly path?: string } & SendOptions }[] = [
-  { place: 'path', put: (text) => ({ path: `/a/${encodeURIComponent(text)}/b` }) },
-  { place: 'query', put: (text) => ({ path: `/a?q=${encodeURIComponent(text)}` }) },
+const places: readonly {
+  readonly place: string;
+  readonly put: (text: string) => { readonly path?: string } & SendOptions;
+}[] = [
+  { place: 'path', put: (text) => ({ path: `/a/${text}/b` }) },
+  { place: 'query', put: (text) => ({ path: `/a?q=${text}` }) },
   { place: 'header x-note', put: (text) => ({ headers: { 'x-note': text } }) },
   { place: 'header authorization', put: (text) => ({ headers: { authorization: `Bearer ${text}` } }) },
   { place: 'header cookie', put: (text) => ({ headers: { cookie: `a=${text}` } }) },
   { place: 'body', put: (text) => ({ method: 'POST', body: `{"note":"${text}"}` }) },
 ];
-const rows = forms.flatMap(({ form, text }) => places.map(({ place, put }) => ({ form, place, request: put(text) })));
+const rows = forms.flatMap(({ form, text, escaped }) =>
+  places.map(({ place, put }) => {
+    const inUrl = place === 'path' || place === 'query';
+    return { form, place, request: put(inUrl && escaped !== true ? encodeURIComponent(text) : text) };
+  }),
+);
 
 describe('G-LEAK a known value does not leave', () => {
   it.each(rows)('$form in the $place', async ({ place, request }) => {
@@ -67,7 +85,11 @@ describe('G-LEAK a known value does not leave', () => {
     expect(answer.body.toString()).not.toContain(SECRET);
     const record = (await harness.ended(endedBefore + 1)).at(-1);
     expect(record).toMatchObject({ decision: 'deny', reason: 'known_secret', status: 403, route: `manifest:${HOST}` });
-    expect(record?.findings[0]).toMatchObject({ rule: 'known_secret', name: 'STRIPE_KEY', fingerprint: expect.stringMatching(/^fp:[0-9a-f]{8}$/) });
+    expect(record?.findings[0]).toMatchObject({
+      rule: 'known_secret',
+      name: 'STRIPE_KEY',
+      fingerprint: expect.stringMatching(/^fp:[0-9a-f]{8}$/),
+    });
     if (place !== 'query' && place !== 'path') expect(record?.findings[0]?.place).toBe(place);
   });
 
@@ -78,8 +100,14 @@ describe('G-LEAK a known value does not leave', () => {
   });
 
   it('as a label below a wildcard, it is not even looked up', async () => {
-    const answer = await send(harness, `https://${hex(SECRET).slice(0, 60)}.wild.example/`, { way: 'transparent-tls' }).catch(() => null);
-    const whole = await send(harness, `https://${hex(SECRET.slice(0, 14))}.${hex(SECRET.slice(14))}.wild.example/${SECRET}`, { way: 'transparent-tls' });
+    const answer = await send(harness, `https://${hex(SECRET).slice(0, 60)}.wild.example/`, {
+      way: 'transparent-tls',
+    }).catch(() => null);
+    const whole = await send(
+      harness,
+      `https://${hex(SECRET.slice(0, 14))}.${hex(SECRET.slice(14))}.wild.example/${SECRET}`,
+      { way: 'transparent-tls' },
+    );
     expect(whole).toMatchObject({ status: 403, reason: 'known_secret' });
     expect(answer?.status ?? 403).not.toBe(200);
   });
@@ -102,7 +130,11 @@ describe('G-LEAK a known value does not leave', () => {
     const received = origin.received().subarray(seenBefore).toString('latin1');
     expect(received).not.toContain(SECRET.slice(0, 12));
     expect(origin.seen.some(({ url }) => url === '/big')).toBe(false);
-    expect((await harness.ended(endedBefore + 1)).at(-1)).toMatchObject({ decision: 'deny', reason: 'known_secret', ended: 'refused_midway' });
+    expect((await harness.ended(endedBefore + 1)).at(-1)).toMatchObject({
+      decision: 'deny',
+      reason: 'known_secret',
+      ended: 'refused_midway',
+    });
   });
 
   it('and the same body without it arrives whole', async () => {
@@ -112,7 +144,9 @@ describe('G-LEAK a known value does not leave', () => {
   });
 
   it('unless the route turns the scan off', async () => {
-    expect(await send(harness, 'https://off.example.com/', { method: 'POST', body: SECRET })).toMatchObject({ status: 200 });
+    expect(await send(harness, 'https://off.example.com/', { method: 'POST', body: SECRET })).toMatchObject({
+      status: 200,
+    });
   });
 });
 
@@ -125,7 +159,8 @@ describe('S16 content-coded bodies', () => {
     { coding: 'br', encode: brotliCompressSync },
     { coding: 'zstd', encode: zstdCompressSync },
   ])('$coding is decoded for the scan and sent as it was', async ({ coding, encode }) => {
-    const post = (body: Buffer) => send(harness, `https://${HOST}/${coding}`, { method: 'POST', body, headers: { 'content-encoding': coding } });
+    const post = (body: Buffer) =>
+      send(harness, `https://${HOST}/${coding}`, { method: 'POST', body, headers: { 'content-encoding': coding } });
     expect(await post(encode(Buffer.from(plain)))).toMatchObject({ status: 403, reason: 'known_secret' });
     expect(origin.received().length).toBe(seenBefore);
     const sent = encode(Buffer.from(clean));
@@ -139,9 +174,17 @@ describe('S16 content-coded bodies', () => {
     { headers: { 'content-encoding': 'gzip, br' }, body: gzipSync(clean), why: 'two codings' },
     { headers: { 'content-encoding': ['gzip', 'gzip'] }, body: gzipSync(clean), why: 'a coding said twice' },
     { headers: { 'content-encoding': 'gzip' }, body: Buffer.from(clean), why: 'a body that is not what it says' },
-    { headers: { 'content-encoding': 'br' }, body: Buffer.concat([brotliCompressSync(clean), Buffer.from(SECRET)]), why: 'bytes after the end' },
+    {
+      headers: { 'content-encoding': 'br' },
+      body: Buffer.concat([brotliCompressSync(clean), Buffer.from(SECRET)]),
+      why: 'bytes after the end',
+    },
     { headers: { 'content-encoding': 'gzip' }, body: gzipSync(Buffer.alloc(70 * 1024 * KiB)), why: 'a bomb' },
-    { headers: { 'content-encoding': 'gzip', expect: '100-continue' }, body: gzipSync(clean).subarray(0, 40), why: 'an early end' },
+    {
+      headers: { 'content-encoding': 'gzip', expect: '100-continue' },
+      body: gzipSync(clean).subarray(0, 40),
+      why: 'an early end',
+    },
   ])('$why is refused', async ({ headers, body }) => {
     const answer = await send(harness, `https://${HOST}/`, { method: 'POST', headers, body });
     expect(answer).toMatchObject({ status: 403, reason: 'unscannable' });
@@ -151,7 +194,9 @@ describe('S16 content-coded bodies', () => {
   it('a body over the bound is refused, and says which', async () => {
     const socket = await openTls(harness, HOST);
     const size = 17 * 1024 * KiB;
-    socket.write(`POST / HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: ${String(size)}\r\nContent-Encoding: gzip\r\n\r\n`);
+    socket.write(
+      `POST / HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: ${String(size)}\r\nContent-Encoding: gzip\r\n\r\n`,
+    );
     const text = await exchangeRaw(socket, Buffer.alloc(size), 'recorded.');
     expect(statusOf(text)).toBe(403);
     expect(text).toContain('16777216 bytes');

@@ -20,7 +20,10 @@ describe('S6 a gateway that asks for a user and password', () => {
       proxyAuth: { user: 'user', password: 'pass' },
     });
     const header = authorization === null ? '' : `Proxy-Authorization: ${authorization}\r\n`;
-    for (const start of ['GET http://plain.example.com/ HTTP/1.1\r\nHost: plain.example.com', 'CONNECT plain.example.com:80 HTTP/1.1\r\nHost: plain.example.com:80']) {
+    for (const start of [
+      'GET http://plain.example.com/ HTTP/1.1\r\nHost: plain.example.com',
+      'CONNECT plain.example.com:80 HTTP/1.1\r\nHost: plain.example.com:80',
+    ]) {
       const socket = await openTcp(harness.port('proxy'));
       const text = await exchangeRaw(socket, `${start}\r\n${header}\r\n`, '\r\n\r\n');
       expect(statusOf(text)).toBe(status);

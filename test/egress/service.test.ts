@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,41 +18,61 @@ const ENTRY = fileURLToPath(new URL('../../src/egress/main.ts', import.meta.url)
 const SECRET = 'sk_live_Zq83hd7Wm2pXv91LtR5k';
 
 let directory = '';
-let listener: Server;
+let listener: HeldListener;
 let record = -1;
 const children: ChildProcess[] = [];
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'bot-bottle-service-'));
   record = openSync(join(directory, 'record.jsonl'), 'a', 0o600);
-  listener = createServer();
-  await new Promise<void>((resolve) => {
-    listener.listen(0, '127.0.0.1', resolve);
-  });
+  listener = await holdListener();
 });
 afterEach(async () => {
-  for (const child of children.splice(0)) if (child.exitCode === null && child.signalCode === null) {
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  }
+  for (const child of children.splice(0))
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
   closeSync(record);
   listener.close();
   rmSync(directory, { recursive: true });
 });
 
-/** The descriptor that a launcher would hand over. */
-function listenerFd(): number {
-  const { _handle: handle } = listener as unknown as { readonly _handle: { readonly fd: number } };
-  return handle.fd;
+interface HeldListener {
+  readonly fd: number;
+  readonly port: number;
+  readonly close: () => void;
+}
+
+/** A listening socket held without accepting, as a launcher holds it: made by another process and sent over. */
+async function holdListener(): Promise<HeldListener> {
+  const script =
+    "const s = require('node:net').createServer().listen(0, '127.0.0.1', () => process.send(s.address().port, s._handle, { keepOpen: false }, () => process.exit()))";
+  const maker = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const [port, handle] = (await once(maker, 'message')) as [number, { readonly fd: number; close: () => void }];
+  await once(maker, 'exit');
+  return {
+    fd: handle.fd,
+    port,
+    close: () => {
+      handle.close();
+    },
+  };
 }
 
 interface Service {
   readonly child: ChildProcess;
   readonly nextEvent: () => Promise<string>;
+  /** The service has closed its end. */
+  readonly secretsClosed: Promise<unknown>;
 }
 
 function startService(document: unknown): Service {
-  const child = spawn(process.execPath, [ENTRY], { env: {}, cwd: '/', stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe', record, listenerFd()] });
+  const child = spawn(process.execPath, [ENTRY], {
+    env: {},
+    cwd: '/',
+    stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe', record, listener.fd],
+  });
   children.push(child);
   const [, , , status, secrets] = child.stdio as unknown as readonly [null, null, null, Readable, Writable];
   secrets.on('error', () => undefined);
@@ -69,6 +88,7 @@ function startService(document: unknown): Service {
   });
   return {
     child,
+    secretsClosed: new Promise((resolve) => secrets.once('close', resolve)),
     async nextEvent() {
       while (lines.length === 0) await new Promise<void>((resolve) => (wake = resolve));
       return lines.shift() ?? '';
@@ -86,10 +106,12 @@ const documentFor = (options: Parameters<typeof configOf>[0], routes: Parameters
 describe('the gateway as a service process', () => {
   it('starts from its descriptors, serves, reports the probe, and ends on SIGTERM with 0', async () => {
     await using origin = await startOrigin(answering('ok'), { tls: false });
-    const service = startService(documentFor({ origins: { 'plain.example.com:80': origin } }, [{ host: 'plain.example.com' }]));
+    const service = startService(
+      documentFor({ origins: { 'plain.example.com:80': origin } }, [{ host: 'plain.example.com' }]),
+    );
     expect(await service.nextEvent()).toBe('{"event":"ready"}');
 
-    const { port } = listener.address() as AddressInfo;
+    const { port } = listener;
     const get = async (url: string, end: string): Promise<string> => {
       const socket = await openTcp(port);
       const text = await exchangeRaw(socket, `GET ${url} HTTP/1.1\r\nHost: ${new URL(url).host}\r\n\r\n`, end);
@@ -111,16 +133,21 @@ describe('the gateway as a service process', () => {
     expect(await exited).toEqual([0, null]);
     const written = readFileSync(join(directory, 'record.jsonl'), 'utf8');
     expect(written).not.toContain(SECRET);
-    const ended = written.trimEnd().split('\n').filter((line) => line.includes('"ended"')).map((line) => DecisionRecordSchema.parse(JSON.parse(line)));
+    const ended = written
+      .trimEnd()
+      .split('\n')
+      .filter((line) => line.includes('"ended"'))
+      .map((line) => DecisionRecordSchema.parse(JSON.parse(line)));
     expect(ended.map(({ status }) => status)).toEqual([200, 403]);
   });
 
-  it('S5 keeps no secret in its argv, its environment or an open descriptor to the pipe', async () => {
+  it('S5 keeps no secret in its argv or environment, and closes the pipe they came by', async () => {
     const service = startService(documentFor({}, []));
     await service.nextEvent();
     const pid = String(service.child.pid);
-    for (const file of ['cmdline', 'environ']) expect(readFileSync(`/proc/${pid}/${file}`, 'latin1')).not.toContain(SECRET);
-    expect(() => statSync(`/proc/${pid}/fd/4`)).toThrow('ENOENT');
+    for (const file of ['cmdline', 'environ'])
+      expect(readFileSync(`/proc/${pid}/${file}`, 'latin1')).not.toContain(SECRET);
+    await service.secretsClosed;
   });
 
   it('connections that come while it restarts wait in the listener', async () => {
@@ -128,7 +155,7 @@ describe('the gateway as a service process', () => {
     await first.nextEvent();
     first.child.kill('SIGKILL');
     await once(first.child, 'exit');
-    const socket = await openTcp((listener.address() as AddressInfo).port);
+    const socket = await openTcp(listener.port);
     const answer = exchangeRaw(socket, 'GET http://no.example/ HTTP/1.1\r\nHost: no.example\r\n\r\n', 'recorded.');
     const second = startService(documentFor({}, []));
     await second.nextEvent();

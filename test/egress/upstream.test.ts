@@ -1,4 +1,8 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { err, ok, type Result } from '../../src/kernel/result.ts';
 import { systemClock } from '../../src/platform/clock.ts';
@@ -12,6 +16,27 @@ import { answering, startOrigin, upstreamCa } from './support/origin.ts';
 const HOST = 'api.example.com';
 const shifted = (days: number): Clock => ({ ...systemClock, now: () => Date.now() + days * 24 * 3600 * 1000 });
 const strangerCa = createBottleCa(systemClock, 'stranger');
+
+/** What people make by hand: a certificate for the right name that signs itself. */
+function selfSigned(): { readonly certificate: string; readonly key: string } {
+  const directory = mkdtempSync(join(tmpdir(), 'bot-bottle-self-signed-'));
+  try {
+    const [keyFile, certificateFile] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
+    const extensions = ['subjectAltName=DNS:api.example.com', 'basicConstraints=CA:FALSE'].flatMap((text) => [
+      '-addext',
+      text,
+    ]);
+    const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', keyFile];
+    execFileSync(
+      'openssl',
+      ['req', '-x509', ...newKey, '-subj', '/CN=api.example.com', '-days', '1', ...extensions, '-out', certificateFile],
+      { stdio: 'ignore' },
+    );
+    return { certificate: readFileSync(certificateFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
 
 /** Answers as told and remembers what it was asked. */
 function resolverOf(answers: Readonly<Record<string, readonly string[]>>): Resolver & { readonly asked: string[] } {
@@ -28,11 +53,19 @@ function resolverOf(answers: Readonly<Record<string, readonly string[]>>): Resol
 
 describe('upstream TLS is always verified', () => {
   it.each([
-    { leaf: createLeafMinter(upstreamCa, systemClock).mint('other.example.com'), code: 'ERR_TLS_CERT_ALTNAME_INVALID', why: 'another name' },
+    {
+      leaf: createLeafMinter(upstreamCa, systemClock).mint('other.example.com'),
+      code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+      why: 'another name',
+    },
     { leaf: createLeafMinter(upstreamCa, shifted(-200)).mint(HOST), code: 'CERT_HAS_EXPIRED', why: 'expired' },
     { leaf: createLeafMinter(upstreamCa, shifted(200)).mint(HOST), code: 'CERT_NOT_YET_VALID', why: 'not valid yet' },
-    { leaf: strangerCa, code: 'DEPTH_ZERO_SELF_SIGNED_CERT', why: 'self-signed' },
-    { leaf: createLeafMinter(strangerCa, systemClock).mint(HOST), code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', why: 'an authority nobody trusts' },
+    { leaf: selfSigned(), code: 'DEPTH_ZERO_SELF_SIGNED_CERT', why: 'self-signed' },
+    {
+      leaf: createLeafMinter(strangerCa, systemClock).mint(HOST),
+      code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+      why: 'an authority nobody trusts',
+    },
   ])('$why → 502 $code, and nothing was sent', async ({ leaf, code }) => {
     await using origin = await startOrigin(answering('ok'), { leaf });
     await using harness = await startHarness({ routes: [{ host: HOST }], origins: { [`${HOST}:443`]: origin } });
@@ -72,7 +105,11 @@ describe('S21 addresses', () => {
   it('a private address of a name is dialled when upstream.resolve gives it', async () => {
     await using origin = await startOrigin(answering('ok'));
     const resolver = resolverOf({ [HOST]: ['127.0.0.1'] });
-    await using harness = await startHarness({ routes: [{ host: HOST }], origins: { [`${HOST}:443`]: origin }, resolver });
+    await using harness = await startHarness({
+      routes: [{ host: HOST }],
+      origins: { [`${HOST}:443`]: origin },
+      resolver,
+    });
     expect(await send(harness, `https://${HOST}/`)).toMatchObject({ status: 200 });
     expect(resolver.asked).toEqual([]);
   });
@@ -82,7 +119,11 @@ describe('S21 addresses', () => {
     await using harness = await startHarness({ routes: [{ host: `127.0.0.1:${String(origin.port)}` }] });
     const ask = async (authority: string): Promise<string> => {
       const socket = await openTcp(harness.port('proxy'));
-      const text = await exchangeRaw(socket, `GET http://${authority}/ HTTP/1.1\r\nHost: ${authority}\r\nConnection: close\r\n\r\n`, null);
+      const text = await exchangeRaw(
+        socket,
+        `GET http://${authority}/ HTTP/1.1\r\nHost: ${authority}\r\nConnection: close\r\n\r\n`,
+        null,
+      );
       socket.destroy();
       return text;
     };
@@ -117,7 +158,11 @@ it('an upstream where nobody listens is a 502', async () => {
   await new Promise((resolve) => closed.close(resolve));
   await using harness = await startHarness({ routes: [{ host: `127.0.0.1:${String(port)}` }] });
   const socket = await openTcp(harness.port('proxy'));
-  const text = await exchangeRaw(socket, `GET http://127.0.0.1:${String(port)}/ HTTP/1.1\r\nHost: 127.0.0.1:${String(port)}\r\n\r\n`, 'again.');
+  const text = await exchangeRaw(
+    socket,
+    `GET http://127.0.0.1:${String(port)}/ HTTP/1.1\r\nHost: 127.0.0.1:${String(port)}\r\n\r\n`,
+    'again.',
+  );
   expect(reasonOf(text)).toBe('upstream_unreachable');
   expect(text).toContain('ECONNREFUSED');
   socket.destroy();

@@ -27,7 +27,10 @@ describe('the record file', () => {
 
   it('G-RECORD a full disk is a failure that the caller sees', () => {
     const fd = openSync('/dev/full', 'a');
-    expect(createRecordFile(fd).append('{"n":1}')).toMatchObject({ ok: false, error: expect.stringContaining('ENOSPC') });
+    expect(createRecordFile(fd).append('{"n":1}')).toMatchObject({
+      ok: false,
+      error: expect.stringContaining('ENOSPC'),
+    });
     closeSync(fd);
   });
 
@@ -35,7 +38,8 @@ describe('the record file', () => {
     const path = join(directory, 'record.jsonl');
     const fds = [openSync(path, 'a'), openSync(path, 'a')];
     const records = fds.map(createRecordFile);
-    for (let round = 0; round < 50; round += 1) for (const [index, record] of records.entries()) record.append(`${String(index)}:${String(round)}`);
+    for (let round = 0; round < 50; round += 1)
+      for (const [index, record] of records.entries()) record.append(`${String(index)}:${String(round)}`);
     expect(readFileSync(path, 'utf8').trimEnd().split('\n')).toHaveLength(100);
     for (const fd of fds) closeSync(fd);
   });

@@ -26,7 +26,11 @@ function opensslAccepts(leaf: string, ...checks: readonly string[]): boolean {
   writeFileSync(caFile, ca.certificate);
   writeFileSync(leafFile, leaf);
   try {
-    execFileSync('openssl', ['verify', '-x509_strict', '-purpose', 'sslserver', '-CAfile', caFile, ...checks, leafFile], { stdio: 'pipe' });
+    execFileSync(
+      'openssl',
+      ['verify', '-x509_strict', '-purpose', 'sslserver', '-CAfile', caFile, ...checks, leafFile],
+      { stdio: 'pipe' },
+    );
     return true;
   } catch (failure) {
     if (failure instanceof Error && 'status' in failure && failure.status === 2) return false;
@@ -41,7 +45,12 @@ describe('the bottle CA', () => {
     { name: '192.0.2.7', checks: ['-verify_ip', '192.0.2.7'], accepted: true, why: 'an IPv4 literal' },
     { name: '2001:db8::7', checks: ['-verify_ip', '2001:db8::7'], accepted: true, why: 'an IPv6 literal' },
     { name: '192.0.2.7', checks: ['-verify_ip', '192.0.2.8'], accepted: false, why: 'another address' },
-    { name: `${'a'.repeat(63)}.${'b'.repeat(63)}.example`, checks: [], accepted: true, why: 'longer than a common name may be' },
+    {
+      name: `${'a'.repeat(63)}.${'b'.repeat(63)}.example`,
+      checks: [],
+      accepted: true,
+      why: 'longer than a common name may be',
+    },
     { name: '_egress.local', checks: [], accepted: true, why: 'underscores occur in names' },
   ])('$name is accepted: $accepted ($why)', ({ name, checks, accepted }) => {
     expect(opensslAccepts(minter.mint(name).certificate, ...checks)).toBe(accepted);
@@ -61,7 +70,9 @@ describe('the bottle CA', () => {
 
   it('is refused with the key of another', () => {
     const other = createBottleCa(systemClock, 'other');
-    expect(() => createLeafMinter({ certificate: ca.certificate, key: other.key }, systemClock)).toThrow('do not belong together');
+    expect(() => createLeafMinter({ certificate: ca.certificate, key: other.key }, systemClock)).toThrow(
+      'do not belong together',
+    );
   });
 
   it('names a leaf exactly, whatever the name', () => {

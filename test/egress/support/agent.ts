@@ -52,16 +52,36 @@ export function readUntil(socket: Socket, until: string | null): Promise<string>
 }
 
 /** The answer to a CONNECT, as text; the socket goes on as the tunnel. */
-export async function openTunnel(harness: Harness, authority: string, extra = ''): Promise<{ readonly socket: Socket; readonly head: string }> {
+export async function openTunnel(
+  harness: Harness,
+  authority: string,
+  extra = '',
+): Promise<{ readonly socket: Socket; readonly head: string }> {
   const socket = await openTcp(harness.port('proxy'));
-  const head = await exchangeRaw(socket, `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${extra}\r\n`, '\r\n\r\n');
+  const head = await exchangeRaw(
+    socket,
+    `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${extra}\r\n`,
+    '\r\n\r\n',
+  );
   return { socket, head };
 }
 
 /** TLS to a host through the gateway, verified against the bottle's authority. */
-export async function openTls(harness: Harness, host: string, way: Way = 'connect', options: ConnectionOptions = {}): Promise<TLSSocket> {
-  const socket = way === 'connect' ? (await openTunnel(harness, `${host}:443`)).socket : await openTcp(harness.port('tls'));
-  const encrypted = connectTls({ socket, servername: host, ca: bottleCa.certificate, ALPNProtocols: ['http/1.1'], ...options });
+export async function openTls(
+  harness: Harness,
+  host: string,
+  way: Way = 'connect',
+  options: ConnectionOptions = {},
+): Promise<TLSSocket> {
+  const socket =
+    way === 'connect' ? (await openTunnel(harness, `${host}:443`)).socket : await openTcp(harness.port('tls'));
+  const encrypted = connectTls({
+    socket,
+    servername: host,
+    ca: bottleCa.certificate,
+    ALPNProtocols: ['http/1.1'],
+    ...options,
+  });
   await once(encrypted, 'secureConnect');
   return encrypted;
 }

@@ -8,7 +8,12 @@ import { err, ok, type Result } from '../../../src/kernel/result.ts';
 import { systemClock } from '../../../src/platform/clock.ts';
 import { createBottleCa } from '../../../src/platform/tls-ca.ts';
 import type { Resolver } from '../../../src/ports/resolver.ts';
-import { DecidedLineSchema, DecisionRecordSchema, type DecidedLine, type DecisionRecord } from '../../../src/schema/decision.ts';
+import {
+  DecidedLineSchema,
+  DecisionRecordSchema,
+  type DecidedLine,
+  type DecisionRecord,
+} from '../../../src/schema/decision.ts';
 import type { GatewayConfig, GatewaySecrets } from '../../../src/schema/gateway-config.ts';
 import type { ListenerRole } from '../../../src/schema/plan.ts';
 import type { Route } from '../../../src/schema/route.ts';
@@ -59,7 +64,9 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const append = (line: string): Result<void, string> => {
     if (record.failing) return err('ENOSPC');
     record.lines.push(line);
-    const { event, host, decision } = z.looseObject({ event: z.string(), host: z.string(), decision: z.string() }).parse(JSON.parse(line));
+    const { event, host, decision } = z
+      .looseObject({ event: z.string(), host: z.string(), decision: z.string() })
+      .parse(JSON.parse(line));
     events.push(`${event} ${decision} ${host}`);
     for (const wake of waiters.splice(0)) wake();
     return ok(undefined);
@@ -67,7 +74,11 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const gateway = await startGateway({
     config: configOf(options, options.routes ?? [], 1),
     secrets: secretsOf(options),
-    listeners: (['proxy', 'tls', 'http', 'dns-udp', 'dns-tcp'] as const).map((role) => ({ role, host: '127.0.0.1', port: 0 })),
+    listeners: (['proxy', 'tls', 'http', 'dns-udp', 'dns-tcp'] as const).map((role) => ({
+      role,
+      host: '127.0.0.1',
+      port: 0,
+    })),
     record: { append, flush: () => Promise.resolve() },
     controlDirectory: options.control === true ? directory : null,
     onProbeSeen: () => (state.probesSeen += 1),
@@ -121,14 +132,18 @@ export function configOf(options: HarnessOptions, routes: readonly Route[], gene
     upstream: {
       extraCa: [...(options.extraCa ?? [upstreamCa.certificate])],
       resolve: Object.fromEntries(
-        Object.entries(options.origins ?? {}).map(([name, origin]) => [name, `${origin.address}:${String(origin.port)}`]),
+        Object.entries(options.origins ?? {}).map(([name, origin]) => [
+          name,
+          `${origin.address}:${String(origin.port)}`,
+        ]),
       ),
     },
   };
 }
 
 export function secretsOf(options: HarnessOptions): GatewaySecrets {
-  const values = (record: Readonly<Record<string, string>> = {}) => Object.entries(record).map(([name, value]) => ({ name, value }));
+  const values = (record: Readonly<Record<string, string>> = {}) =>
+    Object.entries(record).map(([name, value]) => ({ name, value }));
   return {
     credentials: values(options.tokens),
     knownValues: values(options.knownValues),

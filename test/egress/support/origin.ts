@@ -1,4 +1,9 @@
-import { createServer as createHttpServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer as createTcpServer } from 'node:net';
@@ -55,7 +60,8 @@ export function startOrigin(
     });
     handler(request, response);
   };
-  const server = options.tls === false ? createHttpServer(listener) : createHttpsServer(certificateOf(options), listener);
+  const server =
+    options.tls === false ? createHttpServer(listener) : createHttpsServer(certificateOf(options), listener);
   return listen(server, options, seen);
 }
 
@@ -83,7 +89,10 @@ export function answering(body: string | Buffer, headers: Record<string, string>
   };
 }
 
-function certificateOf({ name = 'api.example.com', leaf }: OriginOptions): { readonly cert: string; readonly key: string } {
+function certificateOf({ name = 'api.example.com', leaf }: OriginOptions): {
+  readonly cert: string;
+  readonly key: string;
+} {
   const { certificate, key } = leaf ?? minter.mint(name);
   return { cert: certificate, key };
 }
