@@ -1,3 +1,4 @@
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -10,6 +11,8 @@ import { BottleError } from '../kernel/errors.ts';
 export interface HomePaths {
   /** `$BOT_BOTTLE_HOME`, else `~/.bot-bottle`. */
   readonly home: string;
+  /** Slugs are unique within one home; the runtime directories of other homes carry its mark. */
+  readonly isDefaultHome: boolean;
   readonly stateRoot: string;
   readonly cacheRoot: string;
   readonly uidLocks: string;
@@ -40,11 +43,11 @@ export interface HostEnvironment {
 
 export function homePaths(environment: HostEnvironment): HomePaths {
   const configured = environment.BOT_BOTTLE_HOME;
-  const home = path.resolve(
-    configured === undefined || configured === '' ? path.join(os.homedir(), '.bot-bottle') : configured,
-  );
+  const standard = path.join(os.homedir(), '.bot-bottle');
+  const home = path.resolve(configured === undefined || configured === '' ? standard : configured);
   return {
     home,
+    isDefaultHome: home === standard,
     stateRoot: path.join(home, 'state'),
     cacheRoot: path.join(home, 'cache'),
     uidLocks: path.join(home, 'uids'),
@@ -54,7 +57,7 @@ export function homePaths(environment: HostEnvironment): HomePaths {
 
 export function bottlePaths(paths: HomePaths, slug: string): BottlePaths {
   const root = path.join(paths.stateRoot, slug);
-  const runtime = path.join(paths.runtimeRoot, slug);
+  const runtime = path.join(paths.runtimeRoot, paths.isDefaultHome ? slug : `${slug}.${shortHash(paths.home)}`);
   return {
     root,
     bottleFile: path.join(root, 'bottle.json'),
@@ -70,7 +73,13 @@ export function bottlePaths(paths: HomePaths, slug: string): BottlePaths {
   };
 }
 
+function shortHash(text: string): string {
+  return crypto.hash('sha256', text, 'hex').slice(0, 8);
+}
+
+/** Root's services run as other users, who can't enter root's own runtime directory. */
 function runtimeRoot(environment: HostEnvironment): string {
+  if (process.getuid?.() === 0) return '/run/bot-bottle';
   const configured = environment.XDG_RUNTIME_DIR;
   if (configured !== undefined && configured !== '' && fs.existsSync(configured)) {
     return path.join(configured, 'bot-bottle');

@@ -1,0 +1,139 @@
+import type { Stage } from '../platform/staging.ts';
+
+/**
+ * The box that each process of the bundle runs in (SECURITY S5), as data: own user, mount, pid, ipc and uts
+ * namespaces, a read-only system of libraries only, no home, nothing inherited. Only the gateway sees a network.
+ */
+export const PROCESS_KINDS = ['init', 'egress'] as const;
+export type ProcessKind = (typeof PROCESS_KINDS)[number];
+
+/** Where things are found inside the box. */
+export const BOXED = {
+  node: '/opt/bot-bottle/node',
+  script: '/opt/bot-bottle/service.js',
+  control: '/control',
+  empty: '/empty',
+} as const;
+
+export interface SandboxFacts {
+  readonly bwrap: string;
+  readonly nodeBinary: string;
+  readonly script: string;
+  /** The host's directories of libraries, as they are: real ones are bound, links are made again. */
+  readonly libraries: readonly SystemPath[];
+  /** Host directory that becomes `/control`, for the one service that has a control socket. */
+  readonly controlDirectory: string | null;
+  /** Started by root: the host uid this process gets, and the stage that shows it our files. */
+  readonly dropTo: { readonly uid: number; readonly stage: Stage } | null;
+}
+export type SystemPath =
+  | { readonly kind: 'directory'; readonly path: string }
+  | { readonly kind: 'link'; readonly path: string; readonly target: string };
+
+/** Names that the gateway needs to resolve and to verify; nothing else of `/etc` is seen. */
+const NETWORK_FILES = ['/etc/resolv.conf', '/etc/hosts', '/etc/nsswitch.conf', '/etc/host.conf', '/etc/gai.conf'];
+
+/** No inspector by signal, no reports, no snapshots: each of them would put memory into a file or behind a port. */
+const NODE_FLAGS = ['--disable-sigusr1', '--no-warnings'];
+
+/** Core files hold memory, and so secrets. */
+const NO_CORE = ['/bin/sh', '-c', 'ulimit -c 0 && exec "$@"', 'no-core'];
+
+export function planSandbox(kind: ProcessKind, facts: SandboxFacts): readonly string[] {
+  return [
+    ...outer(facts),
+    facts.bwrap,
+    ...namespaces(kind),
+    ...mounts(kind, facts),
+    '--',
+    BOXED.node,
+    ...NODE_FLAGS,
+    BOXED.script,
+  ];
+}
+
+/** Without bubblewrap: no box, but still another user, no core files and the same flags. */
+export function planUnboxed(facts: SandboxFacts): readonly string[] {
+  return [
+    ...outer(facts),
+    shown(facts, facts.nodeBinary, 'node'),
+    ...NODE_FLAGS,
+    shown(facts, facts.script, 'service.js'),
+  ];
+}
+
+function outer({ dropTo }: SandboxFacts): readonly string[] {
+  if (dropTo === null) return NO_CORE;
+  const id = String(dropTo.uid);
+  return [
+    ...dropTo.stage.prefix,
+    ...NO_CORE,
+    '/usr/bin/setpriv',
+    '--reuid',
+    id,
+    '--regid',
+    id,
+    '--clear-groups',
+    '--no-new-privs',
+  ];
+}
+
+function shown({ dropTo }: SandboxFacts, source: string, name: string): string {
+  return dropTo === null ? source : dropTo.stage.pathOf(name);
+}
+
+function namespaces(kind: ProcessKind): readonly string[] {
+  return [
+    '--unshare-user',
+    '--unshare-pid',
+    '--unshare-ipc',
+    '--unshare-uts',
+    '--unshare-cgroup-try',
+    ...(kind === 'egress' ? [] : ['--unshare-net']),
+    '--disable-userns',
+    '--uid',
+    '65534',
+    '--gid',
+    '65534',
+    '--hostname',
+    kind,
+    '--cap-drop',
+    'ALL',
+    '--die-with-parent',
+    '--new-session',
+    '--clearenv',
+    '--setenv',
+    'LANG',
+    'C.UTF-8',
+  ];
+}
+
+function mounts(kind: ProcessKind, facts: SandboxFacts): readonly string[] {
+  const control = facts.controlDirectory;
+  return [
+    ...facts.libraries.flatMap((system) =>
+      system.kind === 'link' ? ['--symlink', system.target, system.path] : ['--ro-bind', system.path, system.path],
+    ),
+    '--ro-bind-try',
+    '/etc/ld.so.cache',
+    '/etc/ld.so.cache',
+    ...(kind === 'egress' ? NETWORK_FILES.flatMap((file) => ['--ro-bind-try', file, file]) : []),
+    '--proc',
+    '/proc',
+    '--dev',
+    '/dev',
+    '--ro-bind',
+    shown(facts, facts.nodeBinary, 'node'),
+    BOXED.node,
+    '--ro-bind',
+    shown(facts, facts.script, 'service.js'),
+    BOXED.script,
+    '--dir',
+    BOXED.empty,
+    ...(control === null ? [] : ['--bind', shown(facts, control, 'control'), BOXED.control]),
+    '--remount-ro',
+    '/',
+    '--chdir',
+    BOXED.empty,
+  ];
+}
