@@ -6,7 +6,8 @@ import { keepAlive, requestFraming } from '../protocol/http1/framing.ts';
 import { parseRequestHead, type RequestHead } from '../protocol/http1/head.ts';
 import type { Entry } from '../schema/decision.ts';
 import type { GatewayCore } from './core.ts';
-import { Exchange, type Afterwards } from './exchange.ts';
+import type { Afterwards } from './agent-side.ts';
+import { Exchange } from './exchange.ts';
 import { readHead } from './head-reader.ts';
 import { headerValues } from './headers.ts';
 import { intercept, peekFirstFlight, type FirstFlight } from './intercept.ts';
@@ -109,7 +110,10 @@ async function serveOne(core: GatewayCore, wire: Wire, approach: Approach): Prom
     answerLocally(core, wire, head, local, keep);
     return keep ? 'next' : 'close';
   }
-  if (approach.kind === 'proxy' && head.method === 'CONNECT') return acceptConnect(core, wire, head);
+  if (approach.kind === 'proxy' && head.method === 'CONNECT') {
+    if (framing.value.kind === 'none') return acceptConnect(core, wire, head);
+    return refuseUnread(core, wire, approach, head, gatewayRefusal(400, 'bad_request', 'CONNECT has no body', null));
+  }
   const facts = readFacts(approach, head);
   if (!facts.ok) return refuseUnread(core, wire, approach, head, gatewayRefusal(400, 'bad_request', facts.error, null));
 

@@ -1,14 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Finding } from '../dlp/known-values.ts';
-import { LIMITS } from '../kernel/limits.ts';
 import { reveal } from '../platform/reveal.ts';
 import { injectCredential } from '../policy/credentials.ts';
 import { decideEgress, type RequestFacts, type Verdict } from '../policy/decide.ts';
 import type { DialFailure } from '../ports/dialer.ts';
-import { keepAlive, type Framing } from '../protocol/http1/framing.ts';
-import { serialiseRequestHead, type RequestHead } from '../protocol/http1/head.ts';
+import { serialiseRequestHead } from '../protocol/http1/head.ts';
+import { AgentSide, type Afterwards, type AgentSideParts } from './agent-side.ts';
 import { relayAnswer, type AnswerOutcome } from './answer.ts';
-import { BodyReader } from './body-reader.ts';
 import type { ActiveRequest, Credential, GatewayCore } from './core.ts';
 import { headerTokens, upstreamHeaders } from './headers.ts';
 import {
@@ -20,15 +18,12 @@ import {
   type OutboundBody,
   type OutboundStep,
 } from './outbound.ts';
-import type { Ending, RequestAccount } from './record.ts';
-import { gatewayRefusal, sendRefusal, type Refusal } from './refusals.ts';
+import type { RequestAccount } from './record.ts';
+import { gatewayRefusal, type Refusal } from './refusals.ts';
 import { authorityText } from './request.ts';
 import { findingsRefusal, sendRequest, stepRefusal, type UploadOutcome } from './upload.ts';
 import type { UpstreamConnection } from './upstream-pool.ts';
-import { WireError, type Wire } from './wire.ts';
-
-/** What becomes of the agent's connection: serve the next request, close it in order, or cut it. */
-export type Afterwards = 'next' | 'close' | 'cut';
+import { WireError } from './wire.ts';
 
 type Allowed = Extract<Verdict, { readonly kind: 'allow' }>;
 
@@ -37,16 +32,6 @@ type Halt =
   | { readonly kind: 'refused'; readonly refusal: Refusal; readonly findings: readonly Finding[] }
   | { readonly kind: 'agent-gone' };
 
-export interface ExchangeParts {
-  readonly core: GatewayCore;
-  readonly agent: Wire;
-  readonly head: RequestHead;
-  readonly framing: Framing;
-  readonly facts: RequestFacts;
-  readonly account: RequestAccount;
-}
-
-const CONTINUE = new TextEncoder().encode('HTTP/1.1 100 Continue\r\n\r\n');
 /** RFC 9110, 9.2.2: sending one of these twice does what sending it once does. */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
@@ -54,51 +39,46 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT'
 export class Exchange implements ActiveRequest {
   readonly facts: RequestFacts;
   readonly #core: GatewayCore;
-  readonly #agent: Wire;
-  readonly #head: RequestHead;
-  readonly #framing: Framing;
+  readonly #parts: AgentSideParts;
   readonly #account: RequestAccount;
-  /** The agent's body as it comes off the wire; null when the request has none. */
-  readonly #incoming: BodyReader | null;
+  readonly #expected: readonly string[];
+  readonly #side: AgentSide;
   #body: OutboundBody | null = null;
   #route: string | null = null;
   #upstream: UpstreamConnection | null = null;
   #upload: Promise<void> | null = null;
   #uploaded: UploadOutcome | null = null;
   #halt: Halt | null = null;
-  /** False while the agent waits for our word (Expect) before it sends its body. */
-  #bodyComing = true;
   #answerBegun = false;
   #keepsAlive = false;
+  /** The agent has its answer: what still comes of its request is thrown away. */
   #discarding = false;
 
-  constructor(parts: ExchangeParts) {
+  constructor(parts: AgentSideParts) {
     this.facts = parts.facts;
     this.#core = parts.core;
-    this.#agent = parts.agent;
-    this.#head = parts.head;
-    this.#framing = parts.framing;
+    this.#parts = parts;
     this.#account = parts.account;
-    const hasBody = parts.framing.kind !== 'none';
-    this.#incoming = hasBody ? new BodyReader(parts.agent, parts.framing, parts.core.timeouts.idleTimeoutMs) : null;
+    this.#expected = headerTokens(parts.facts.headers, 'expect');
+    this.#side = new AgentSide(parts, this.#expected.length > 0);
   }
 
   /** Serves the request to its end; both record lines have been written when it resolves. */
   async run(): Promise<Afterwards> {
-    this.#agent.onGone = () => {
+    this.#side.wire.onGone = () => {
       this.#break({ kind: 'agent-gone' });
     };
     this.#core.active.add(this);
     try {
       return await this.#serve();
     } catch (failure) {
-      if (!(failure instanceof WireError)) throw failure;
-      // Only the agent's own connection fails up here: it is gone, or silent for too long.
-      return this.#loseAgent();
+      // Only the agent's own connection fails up here: it is gone, or silent for too long. All else is our fault.
+      const afterwards = this.#loseAgent();
+      if (failure instanceof WireError) return afterwards;
+      throw failure;
     } finally {
       this.#core.active.delete(this);
-      this.#agent.onGone = null;
-      this.#account.end('refused_midway');
+      this.#side.wire.onGone = null;
     }
   }
 
@@ -143,22 +123,20 @@ export class Exchange implements ActiveRequest {
 
   /** Prepares the body's way out and asks the agent for it where it waits to be asked. */
   #openBody(verdict: Allowed): Refusal | null {
-    const expected = headerTokens(this.facts.headers, 'expect');
-    this.#bodyComing = expected.length === 0;
-    if (expected.some((token) => token !== '100-continue')) {
+    if (this.#expected.some((token) => token !== '100-continue')) {
       return gatewayRefusal(417, 'bad_request', 'the expectation is not known', this.#route);
     }
-    if (this.#incoming === null) return null;
+    const { incoming } = this.#side;
+    if (incoming === null) return null;
     const coding = requestCoding(this.facts.headers);
-    if (!verdict.forward.outbound.knownSecrets) this.#body = new UnscannedBody(this.#incoming);
-    else if (coding.kind === 'identity') this.#body = new ScannedBody(this.#incoming, this.#core.known);
+    if (!verdict.forward.outbound.knownSecrets) this.#body = new UnscannedBody(incoming);
+    else if (coding.kind === 'identity') this.#body = new ScannedBody(incoming, this.#core.known);
     else if (coding.kind === 'coded') {
-      this.#body = new HeldBody(this.#incoming, this.#core.known, coding.coding, this.#core.hold);
+      this.#body = new HeldBody(incoming, this.#core.known, coding.coding, this.#core.hold);
     } else {
       return gatewayRefusal(403, 'unscannable', 'the content coding is not one that can be scanned', this.#route);
     }
-    if (!this.#bodyComing && this.#head.version === '1.1') this.#agent.write(CONTINUE);
-    this.#bodyComing = true;
+    this.#side.askForBody();
     return null;
   }
 
@@ -182,6 +160,7 @@ export class Exchange implements ActiveRequest {
       if (unheard && acquired.value.reused && repeatable && this.#halted() === null) {
         acquired.value.wire.destroy();
         await this.#upload;
+        this.#account.sentBytes = 0;
         reuse = 'new';
         continue;
       }
@@ -203,7 +182,7 @@ export class Exchange implements ActiveRequest {
       head,
       body: this.#body,
       first,
-      framing: this.#framing,
+      framing: this.#parts.framing,
       account: this.#account,
       route: this.#route,
       idleTimeoutMs: this.#core.timeouts.idleTimeoutMs,
@@ -214,12 +193,12 @@ export class Exchange implements ActiveRequest {
     });
     const outcome = await relayAnswer({
       upstream: connection.wire,
-      agent: this.#agent,
+      agent: this.#side.wire,
       account: this.#account,
       timeouts: this.#core.timeouts,
       method: this.facts.method,
-      agentIsHttp10: this.#head.version === '1.0',
-      mayKeepAlive: () => (this.#keepsAlive = this.#mayKeepAlive()),
+      agentIsHttp10: this.#side.isHttp10,
+      mayKeepAlive: () => (this.#keepsAlive = this.#side.mayKeepAlive()),
       mask: credential?.mask ?? null,
       onBegun: () => {
         this.#answerBegun = true;
@@ -236,11 +215,13 @@ export class Exchange implements ActiveRequest {
         ? forward
         : injectCredential(forward, forward.inject, reveal(credential.secret, 'inject'));
     const authority = authorityText(this.facts.scheme, this.facts.authority);
-    return serialiseRequestHead(this.facts.method, target, upstreamHeaders(headers, this.#framing, authority));
+    return serialiseRequestHead(this.facts.method, target, upstreamHeaders(headers, this.#parts.framing, authority));
   }
 
   async #finish(connection: UpstreamConnection, outcome: AnswerOutcome): Promise<Afterwards> {
-    const sentWhole = this.#uploaded?.kind === 'complete';
+    // The request may have been handed over whole just now, with only its last step to be told.
+    if (this.#uploaded === null) await Promise.race([this.#upload, nextTurn()]);
+    const sentWhole = this.#uploadedWhole();
     if (this.#halted() === null && outcome.kind === 'complete' && sentWhole) {
       this.#core.pool.release(connection, outcome.idleMs);
       this.#account.end('complete');
@@ -251,7 +232,7 @@ export class Exchange implements ActiveRequest {
     switch (outcome.kind) {
       case 'complete':
         this.#account.end('complete');
-        return this.#discardRest();
+        return this.#closeAfterAnswer();
       case 'none':
         return this.#failUpstream(outcome, sentWhole);
       case 'cut':
@@ -269,16 +250,16 @@ export class Exchange implements ActiveRequest {
     )[outcome.why];
     const refusal = gatewayRefusal(outcome.why === 'timeout' ? 504 : 502, reason, outcome.detail, this.#route);
     this.#account.revise({ decision: 'allow', reason, route: this.#route });
-    if (sentWhole) return this.#answerRefusal(refusal, 'complete');
-    this.#writeRefusal(refusal, true);
+    if (sentWhole) return this.#side.refuse(refusal, 'complete');
+    this.#side.writeRefusal(refusal, true);
     this.#account.end('complete');
-    return this.#discardRest();
+    return this.#closeAfterAnswer();
   }
 
   #failDial(failure: DialFailure): Promise<Afterwards> {
     const decision = failure.status === 403 ? 'deny' : 'allow';
     this.#account.revise({ decision, reason: failure.reason, route: this.#route });
-    return this.#answerRefusal(gatewayRefusal(failure.status, failure.reason, failure.detail, this.#route), 'complete');
+    return this.#side.refuse(gatewayRefusal(failure.status, failure.reason, failure.detail, this.#route), 'complete');
   }
 
   /** The request was broken off; the agent hears why if it has heard nothing yet. */
@@ -287,10 +268,9 @@ export class Exchange implements ActiveRequest {
     if (halt?.kind !== 'refused') return this.#loseAgent();
     this.#account.found(halt.findings);
     this.#account.revise({ decision: 'deny', reason: halt.refusal.reason, route: this.#route });
-    if (!this.#answerBegun) this.#writeRefusal(halt.refusal, true);
+    if (!this.#answerBegun) this.#side.writeRefusal(halt.refusal, true);
     this.#account.end('refused_midway');
-    if (this.#answerBegun) return 'cut';
-    return this.#uploaded === null && this.#upload !== null ? this.#discardRest() : 'close';
+    return this.#answerBegun ? 'cut' : this.#closeAfterAnswer();
   }
 
   #loseAgent(): Afterwards {
@@ -303,50 +283,24 @@ export class Exchange implements ActiveRequest {
   #refuse(refusal: Refusal, findings: readonly Finding[] = []): Promise<Afterwards> {
     this.#account.found(findings);
     const decision = { decision: 'deny', reason: refusal.reason, route: refusal.route } as const;
-    return this.#account.decide(decision) ? this.#answerRefusal(refusal, 'complete') : this.#refuseUnrecorded();
+    return this.#account.decide(decision) ? this.#side.refuse(refusal, 'complete') : this.#refuseUnrecorded();
   }
 
   #refuseUnrecorded(): Promise<Afterwards> {
     this.#account.revise({ decision: 'deny', reason: 'record_failed', route: this.#route });
     const refusal = gatewayRefusal(503, 'record_failed', 'the decision could not be recorded', this.#route);
-    return this.#answerRefusal(refusal, 'complete');
+    return this.#side.refuse(refusal, 'complete');
   }
 
-  /** Refuses, and keeps the connection where the rest of the request is short enough to read past. */
-  async #answerRefusal(refusal: Refusal, ending: Ending): Promise<Afterwards> {
-    const rest = this.#incoming;
-    const shortRest =
-      this.#framing.kind === 'length' && this.#framing.length <= LIMITS.discardBytes && this.#bodyComing;
-    const keep = keepAlive(this.#head) && !this.#core.draining() && (rest === null || rest.done || shortRest);
-    this.#writeRefusal(refusal, !keep);
-    this.#account.end(ending);
-    if (!keep || rest === null) return keep ? 'next' : 'close';
-    while (!rest.done) if ((await rest.next()).kind === 'broken') return 'cut';
-    return 'next';
-  }
-
-  #writeRefusal(refusal: Refusal, close: boolean): void {
-    const { facts } = this;
-    const url = `${facts.scheme}://${authorityText(facts.scheme, facts.authority)}${facts.target}`;
-    const delivery = { known: this.#core.known, headRequest: facts.method === 'HEAD', close };
-    this.#account.status = refusal.status;
-    sendRefusal(this.#agent, refusal, { method: facts.method, url }, delivery);
-  }
-
-  /** The agent has its answer but is still sending: read on for a while, so that the answer is not lost in a reset. */
-  async #discardRest(): Promise<Afterwards> {
+  /** The answer is out and its head said that the connection closes. */
+  #closeAfterAnswer(): Promise<Afterwards> | Afterwards {
+    if (this.#upload === null || this.#uploaded !== null) return 'close';
     this.#discarding = true;
-    const flushed = this.#agent.end(this.#core.timeouts.idleTimeoutMs);
-    const timer = new AbortController();
-    const patience = delay(this.#core.timeouts.discardMs, undefined, { signal: timer.signal }).catch(() => undefined);
-    await Promise.race([this.#upload, patience]);
-    timer.abort();
-    await flushed;
-    return 'cut';
+    return this.#side.outlast(this.#upload);
   }
 
-  #mayKeepAlive(): boolean {
-    return keepAlive(this.#head) && !this.#core.draining() && (this.#incoming === null || this.#incoming.done);
+  #uploadedWhole(): boolean {
+    return this.#uploaded?.kind === 'complete';
   }
 
   #halted(): Halt | null {
