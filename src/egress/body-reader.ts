@@ -8,13 +8,21 @@ export type BodyStep =
   /** The peer broke the framing, or ended before the body did. */
   | { readonly kind: 'broken'; readonly why: string };
 
+/** A body as it comes in, step by step. */
+export interface BodySource {
+  /** Everything was taken in: what comes next belongs to another message. */
+  readonly done: boolean;
+  /** Rejects with `WireError` when the connection is gone or silent for too long. */
+  next(): Promise<BodyStep>;
+}
+
 const END: BodyStep = { kind: 'end' };
 
 /**
  * Takes one message body off a wire, block by block, and leaves what follows it. Trailers are read and dropped, as
  * RFC 9110 (6.5.1) lets an intermediary do: nothing scans them yet.
  */
-export class BodyReader {
+export class BodyReader implements BodySource {
   readonly #wire: Wire;
   readonly #decoder: BodyDecoder;
   readonly #timeoutMs: number;
@@ -27,12 +35,10 @@ export class BodyReader {
     this.#done = framing.kind === 'none' || (framing.kind === 'length' && framing.length === 0);
   }
 
-  /** Everything was taken off the wire: what comes next belongs to another message. */
   get done(): boolean {
     return this.#done;
   }
 
-  /** Rejects with `WireError` when the connection is gone or silent for too long. */
   async next(): Promise<BodyStep> {
     while (!this.#done) {
       const bytes = await this.#wire.read(this.#timeoutMs);

@@ -4,7 +4,7 @@ import { KiB, LIMITS } from '../kernel/limits.ts';
 import { CONTENT_CODINGS, decodeContent, type ContentCoding } from '../platform/content-decoder.ts';
 import type { Header, RequestFacts } from '../policy/decide.ts';
 import type { Reason } from '../schema/decision.ts';
-import type { BodyReader } from './body-reader.ts';
+import type { BodySource } from './body-reader.ts';
 import { headerTokens } from './headers.ts';
 
 export type OutboundStep =
@@ -63,9 +63,9 @@ export function requestCoding(headers: readonly Header[]): RequestCoding {
 
 /** A route whose scan the operator turned off: the body passes as it comes. */
 export class UnscannedBody implements OutboundBody {
-  readonly #reader: BodyReader;
+  readonly #reader: BodySource;
 
-  constructor(reader: BodyReader) {
+  constructor(reader: BodySource) {
     this.#reader = reader;
   }
 
@@ -80,13 +80,13 @@ export class UnscannedBody implements OutboundBody {
 
 /** Scans while it streams: a block leaves as soon as no value can lie across its end (SECURITY S17). */
 export class ScannedBody implements OutboundBody {
-  readonly #reader: BodyReader;
+  readonly #reader: BodySource;
   readonly #scanner: BodyScanner;
   #held: Uint8Array[] = [];
   #releasedBytes = 0;
   #ended = false;
 
-  constructor(reader: BodyReader, known: KnownValues) {
+  constructor(reader: BodySource, known: KnownValues) {
     this.#reader = reader;
     this.#scanner = createBodyScanner(known, 'body');
   }
@@ -143,13 +143,13 @@ export class ScannedBody implements OutboundBody {
 
 /** A content-coded body: held whole, scanned as it is and as it decodes, and only then let go (SECURITY S17). */
 export class HeldBody implements OutboundBody {
-  readonly #reader: BodyReader;
+  readonly #reader: BodySource;
   readonly #known: KnownValues;
   readonly #coding: ContentCoding;
   readonly #budget: HoldBudget;
   #ended = false;
 
-  constructor(reader: BodyReader, known: KnownValues, coding: ContentCoding, budget: HoldBudget) {
+  constructor(reader: BodySource, known: KnownValues, coding: ContentCoding, budget: HoldBudget) {
     this.#reader = reader;
     this.#known = known;
     this.#coding = coding;

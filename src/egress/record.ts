@@ -1,4 +1,4 @@
-import type { Finding, KnownValues } from '../dlp/known-values.ts';
+import { scanText, type Finding, type KnownValues } from '../dlp/known-values.ts';
 import { redactText } from '../dlp/redact.ts';
 import { LIMITS } from '../kernel/limits.ts';
 import type { AuditSink } from '../ports/audit-sink.ts';
@@ -86,6 +86,10 @@ export class RequestAccount {
     this.#parts = parts;
     this.#startedAt = parts.clock.monotonic();
     this.#publish = publish;
+    // One look at all fields settles it for nearly every request.
+    const whole = `${fields.method}\n${fields.host}\n${fields.path}`;
+    const clean = scanText(parts.known, whole, 'record').length === 0;
+    const redact = (text: string): string => (clean ? text : redactText(parts.known, text));
     this.#line = {
       event: 'decided',
       time: parts.clock.timestamp(),
@@ -93,10 +97,10 @@ export class RequestAccount {
       generation: fields.generation,
       id,
       entry: fields.entry,
-      method: cut(redactText(parts.known, fields.method), 32),
-      host: cut(redactText(parts.known, fields.host), LIMITS.recordHostBytes),
+      method: cut(redact(fields.method), 32),
+      host: cut(redact(fields.host), LIMITS.recordHostBytes),
       port: fields.port,
-      path: cut(redactText(parts.known, fields.path), LIMITS.recordPathBytes),
+      path: cut(redact(fields.path), LIMITS.recordPathBytes),
     };
   }
 
