@@ -17,6 +17,8 @@ export interface CliContext {
   readonly manifests: () => Manifests;
   readonly settings: () => Settings;
   readonly signalProcess: (pid: number, signal: NodeJS.Signals) => void;
+  /** Somebody can be asked: standard input and error are a terminal. */
+  readonly interactive: boolean;
   /** Aborts when the operator asks to stop: once in order; a second time kills. */
   readonly stopRequested: AbortSignal;
 }

@@ -61,7 +61,10 @@ export function table(rows: readonly (readonly string[])[], indent = ' '): strin
   }
   return rows
     .map((row) =>
-      (indent + row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('   ')).trimEnd(),
+      (
+        indent +
+        row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('   ')
+      ).trimEnd(),
     )
     .join('\n');
 }

@@ -39,7 +39,7 @@ export function buildAutomaton(patterns: readonly Uint8Array[]): Automaton {
     depth,
     output,
     width,
-    longest: Math.max(0, ...depth),
+    longest: depth.reduce((most, length) => Math.max(most, length), 0),
   };
 }
 

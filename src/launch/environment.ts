@@ -24,9 +24,10 @@ const CA_VARIABLES = [
 
 const PROXY_VARIABLES = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY'] as const;
 
-export function bottleEnvironment(gitUser: { readonly name?: string | undefined; readonly email?: string | undefined }): Readonly<
-  Record<string, string>
-> {
+export function bottleEnvironment(gitUser: {
+  readonly name?: string | undefined;
+  readonly email?: string | undefined;
+}): Readonly<Record<string, string>> {
   const environment: Record<string, string> = {
     HOME: INSIDE.home,
     USER: INSIDE.user,

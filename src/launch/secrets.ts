@@ -2,7 +2,7 @@ import { BottleError, type SourcePosition } from '../kernel/errors.ts';
 import type { Secret } from '../kernel/secret.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
 
-/** A value the bottle needs, as the manifest asks for it. */
+/** A value the bottle needs, as the manifest asks for it. `name` is `env:NAME` or `credential:VARIABLE`. */
 export interface SecretRequest {
   readonly name: string;
   readonly from: { readonly kind: 'host'; readonly variable: string } | { readonly kind: 'prompt' };
@@ -29,12 +29,13 @@ function resolveOne(request: SecretRequest, source: SecretSource): Secret {
       ...position,
     });
   }
-  const answer = source.preparedAnswer(request.name);
+  const name = request.name.replace(/^env:/, '');
+  const answer = source.preparedAnswer(name);
   if (answer !== null) return answer;
   throw new BottleError('secret_missing', {
-    message: `${request.name} is asked at launch, and nobody can be asked here`,
+    message: `${name} is asked at launch, and nobody can be asked here`,
     key: request.key,
-    hint: `export BOT_BOTTLE_SECRET_${request.name}=…`,
+    hint: `export BOT_BOTTLE_SECRET_${name}=…`,
     ...position,
   });
 }

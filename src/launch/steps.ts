@@ -13,7 +13,10 @@ export interface Step<Context> {
 }
 
 export interface StepObserver {
-  readonly journal: (entry: { readonly step: string; readonly detail: Readonly<Record<string, string | number>> }) => void;
+  readonly journal: (entry: {
+    readonly step: string;
+    readonly detail: Readonly<Record<string, string | number>>;
+  }) => void;
   readonly onDone: (step: string) => void;
 }
 

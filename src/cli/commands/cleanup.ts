@@ -1,0 +1,50 @@
+import { createInterface } from 'node:readline/promises';
+import { BottleError } from '../../kernel/errors.ts';
+import { performCleanup, planCleanup, type CleanupAction } from '../../launch/cleanup.ts';
+import type { CliContext } from '../context.ts';
+
+export interface CleanupOptions {
+  readonly yes: boolean;
+  readonly json: boolean;
+  readonly preserved: boolean;
+}
+
+/** Shows one plan, asks once, goes on past a failure and says at the end what is left. */
+export async function cleanup(context: CliContext, options: CleanupOptions): Promise<number> {
+  const plans = planCleanup(context.paths, { preserved: options.preserved });
+  const actions = plans.flatMap((plan) => plan.actions);
+  if (actions.length === 0) {
+    context.terminal.result(options.json ? JSON.stringify({ actions: [], failed: [] }) : 'nothing to clean up');
+    return 0;
+  }
+  if (!options.json) for (const action of actions) context.terminal.say(`  ${describe(action)}`);
+  if (!options.yes && !(await confirmed(context))) return 1;
+  const failures = plans.flatMap((plan) => performCleanup(context.paths, plan));
+  if (options.json) context.terminal.result(JSON.stringify({ actions, failed: failures }));
+  else context.terminal.result(`${String(plans.length)} bottle(s) cleaned up`);
+  if (failures.length === 0) return 0;
+  throw new BottleError('cleanup_incomplete', {
+    message: failures.map(({ action, why }) => `${describe(action)}: ${why}`).join('\n'),
+    hint: 'bot-bottle cleanup',
+  });
+}
+
+function describe(action: CleanupAction): string {
+  switch (action.kind) {
+    case 'kill':
+      return `end process ${String(action.pid)} of ${action.slug}`;
+    case 'remove':
+      return `remove ${action.path}`;
+    case 'preserve':
+      return `keep the workspace and home of ${action.slug}, mark it preserved`;
+  }
+}
+
+async function confirmed(context: CliContext): Promise<boolean> {
+  if (!context.interactive) {
+    throw new BottleError('usage', { message: 'nobody can be asked here', hint: 'bot-bottle cleanup --yes' });
+  }
+  using questions = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await questions.question('Do this? [y/N] ');
+  return /^y(es)?$/i.test(answer.trim());
+}

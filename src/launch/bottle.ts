@@ -1,0 +1,295 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { BottleError } from '../kernel/errors.ts';
+import { LIMITS } from '../kernel/limits.ts';
+import { Scope } from '../kernel/scope.ts';
+import type { Secret } from '../kernel/secret.ts';
+import type { RunningBundle } from '../bundle/broker.ts';
+import type { AgentExit, ApplyContext, Backend, GatedBottle, Proof } from '../ports/backend.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Random } from '../ports/random.ts';
+import type { BottlePlan } from '../schema/plan.ts';
+import { Journal } from '../state/journal.ts';
+import { writeBottleFile, type BottleFile } from '../state/bottles.ts';
+import { tryLock, type BottleLock } from '../state/lock.ts';
+import { bottlePaths, ensurePrivateDirectory, type BottlePaths, type HomePaths } from '../state/paths.ts';
+import { writeHome, writeTrust } from './bottle-files.ts';
+import { startBottleBundle } from './bundle.ts';
+import { prepareHandover, type Handover } from './handover.ts';
+import { runSteps, type Step } from './steps.ts';
+import { copyWorkspace } from './workspace.ts';
+
+/** Who a service may run as when root starts us; null for an ordinary user, whose services share the user's uid. */
+export type AllocateUid = () => Promise<{ readonly uid: number; readonly release: () => void | Promise<void> }>;
+
+export interface LaunchOptions {
+  readonly plan: BottlePlan;
+  readonly backend: Backend;
+  readonly paths: HomePaths;
+  /** Resolved once, before any backend was called (HOTSPOTS H4). */
+  readonly values: ReadonlyMap<string, Secret>;
+  readonly userName: string;
+  readonly stdio: ApplyContext['stdio'];
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly allocateUid: AllocateUid | null;
+  /** Called after each step; for progress, and for tests that end the process there. */
+  readonly onStep?: (step: string) => void;
+}
+
+/** A bottle whose walls have been proved; the agent still waits. */
+export interface LaunchedBottle extends AsyncDisposable {
+  readonly slug: string;
+  readonly paths: BottlePaths;
+  readonly proof: Proof;
+  readonly notices: readonly string[];
+  /** Lets the agent in and waits for its end. A bundle that ends unasked ends the agent too, and is the error. */
+  run(): Promise<AgentExit>;
+  stop(graceMs: number): Promise<void>;
+  /** Ends everything that runs; the state stays for `settle`. */
+  end(): Promise<void>;
+  /** Kept: `cleanup` leaves it alone. */
+  preserve(reason: string, exitCode: number | null): void;
+  /** Nothing of it stays on the host. */
+  discard(): void;
+}
+
+interface Context {
+  readonly options: LaunchOptions;
+  readonly paths: BottlePaths;
+  readonly journal: Journal;
+  readonly handover: Handover;
+  gated: GatedBottle | null;
+  bundle: RunningBundle | null;
+  proof: Proof | null;
+}
+
+export async function launchBottle(options: LaunchOptions): Promise<LaunchedBottle> {
+  const { plan } = options;
+  const paths = bottlePaths(options.paths, plan.slug);
+  const handover = prepareHandover(options);
+  const backendPlan = await options.backend.plan(plan);
+  const state = openState(options, paths);
+  const scope = new Scope();
+  const context: Context = { options, paths, journal: state.journal, handover, gated: null, bundle: null, proof: null };
+  try {
+    const observer = {
+      journal: (entry: Parameters<Journal['append']>[0]): void => {
+        state.journal.append(entry);
+      },
+      onDone: (step: string): void => {
+        options.onStep?.(step);
+      },
+    };
+    await runSteps(steps(backendPlan), context, scope, observer, options.signal);
+    return launched(context, scope, state);
+  } catch (failure) {
+    await scope[Symbol.asyncDispose]();
+    removeState(paths);
+    state.close();
+    throw failure;
+  }
+}
+
+interface OpenState {
+  readonly journal: Journal;
+  readonly lock: BottleLock;
+  readonly file: BottleFile;
+  close(): void;
+}
+
+/** The slug is taken by making its directory; from then on the lock says that we live. */
+function openState(options: LaunchOptions, paths: BottlePaths): OpenState {
+  const { plan } = options;
+  ensurePrivateDirectory(options.paths.home);
+  ensurePrivateDirectory(options.paths.stateRoot);
+  try {
+    fs.mkdirSync(paths.root, { mode: 0o711 });
+  } catch (failure) {
+    if (!(failure instanceof Error && 'code' in failure && failure.code === 'EEXIST')) throw failure;
+    throw new BottleError('bottle_busy', {
+      message: `a bottle called ${plan.slug} exists already`,
+      hint: `bot-bottle list active`,
+    });
+  }
+  const lock = tryLock(paths.lock, 2_000);
+  if (lock === null) throw new BottleError('bottle_busy', { message: `${plan.slug} is being cleaned up` });
+  const journal = new Journal(paths.journal);
+  journal.append({ step: 'state', detail: { directory: paths.root, launcherPid: process.pid } });
+  const file: BottleFile = {
+    version: 1,
+    slug: plan.slug,
+    agent: plan.agent,
+    label: plan.label,
+    backend: plan.backend,
+    startedAt: options.clock.timestamp(),
+    launcherPid: process.pid,
+    services: [...plan.services],
+    workspaceMode: plan.workspace.mode,
+    preserved: null,
+    agentStarted: false,
+  };
+  writeBottleFile(options.paths, file);
+  return {
+    journal,
+    lock,
+    file,
+    close: () => {
+      journal[Symbol.dispose]();
+      lock[Symbol.dispose]();
+    },
+  };
+}
+
+function steps(backendPlan: unknown): readonly Step<Context>[] {
+  return [
+    {
+      name: 'workspace',
+      announce: ({ paths }) => ({ directory: paths.workspace }),
+      run: ({ options, paths }) => {
+        const { workspace } = options.plan;
+        if (workspace.mode === 'copy')
+          copyWorkspace(workspace.source, paths.workspace, { exclude: options.paths.home });
+        else fs.mkdirSync(paths.workspace, { mode: 0o700 });
+        return Promise.resolve();
+      },
+    },
+    {
+      name: 'home',
+      announce: ({ paths }) => ({ directory: paths.home }),
+      run: ({ options, paths, handover }) => {
+        fs.mkdirSync(paths.home, { mode: 0o700 });
+        writeHome(options.plan, paths);
+        writeTrust(handover.caCertificate, paths);
+        return Promise.resolve();
+      },
+    },
+    {
+      name: 'runtime',
+      announce: ({ paths }) => ({ directory: paths.runtime }),
+      run: ({ options, paths, handover }, scope) => {
+        ensurePrivateDirectory(options.paths.runtimeRoot);
+        fs.mkdirSync(paths.runtime, { mode: 0o711 });
+        scope.defer('runtime directory', () => {
+          fs.rmSync(paths.runtime, { recursive: true, force: true });
+        });
+        fs.mkdirSync(paths.control, { mode: 0o700 });
+        fs.writeFileSync(path.join(paths.runtime, 'control.nonce'), handover.controlNonce, { mode: 0o600 });
+        return Promise.resolve();
+      },
+    },
+    {
+      name: 'bottle',
+      announce: ({ options }) => ({ backend: options.plan.backend }),
+      run: async (context, scope) => {
+        const { options, paths, journal } = context;
+        const gated = await options.backend.apply(backendPlan, {
+          stateDirectory: paths.root,
+          stdio: options.stdio,
+          journal: (entry) => {
+            journal.append(entry);
+          },
+          signal: options.signal,
+        });
+        context.gated = gated;
+        scope.defer('bottle', async () => {
+          await gated[Symbol.asyncDispose]();
+        });
+      },
+    },
+    {
+      name: 'bundle',
+      announce: ({ paths }) => ({ control: paths.control, log: paths.log }),
+      run: async (context, scope) => {
+        context.bundle = await startBottleBundle({
+          options: context.options,
+          paths: context.paths,
+          handover: context.handover,
+          listeners: need(context.gated, 'bottle').listeners,
+          scope,
+        });
+        await context.bundle.ready;
+      },
+    },
+    {
+      name: 'confinement',
+      announce: () => ({}),
+      run: async (context) => {
+        const bundle = need(context.bundle, 'bundle');
+        const proof = await need(context.gated, 'bottle').prove({
+          nonce: context.handover.probeNonce,
+          gatewaySaw: bundle.probeSeen,
+          deadlineMs: LIMITS.readyTimeoutMs,
+        });
+        if (!proof.held) throw notConfined(proof);
+        context.proof = proof;
+      },
+    },
+  ];
+}
+
+function notConfined(proof: Proof): BottleError {
+  const open = proof.checks.filter(({ held }) => !held);
+  const walls = open.map(({ id, expected, seen }) => `${id}: expected ${expected}, seen ${seen}`).join('\n  ');
+  return new BottleError('not_confined', {
+    message: `confinement was not proved, so the agent was not started:\n  ${walls || 'the probe gave no answer'}`,
+    hint: 'bot-bottle doctor',
+  });
+}
+
+function need<Value>(value: Value | null, step: string): Value {
+  if (value === null) throw new BottleError('launch_failed', { message: `step "${step}" gave nothing` });
+  return value;
+}
+
+function launched(context: Context, scope: Scope, state: OpenState): LaunchedBottle {
+  const { options, paths } = context;
+  const gated = need(context.gated, 'bottle');
+  const bundle = need(context.bundle, 'bundle');
+  const update = (change: Partial<BottleFile>): void => {
+    writeBottleFile(options.paths, { ...state.file, agentStarted: true, ...change });
+  };
+  const end = async (): Promise<void> => {
+    await scope[Symbol.asyncDispose]();
+  };
+  return {
+    slug: options.plan.slug,
+    paths,
+    proof: need(context.proof, 'confinement'),
+    notices: context.handover.notices,
+    run: async () => {
+      update({});
+      state.journal.append({ step: 'agent', detail: {} });
+      const { argv, env, cwd, forwardedEnv } = options.plan.command;
+      const forwarded = forwardedEnv.map(
+        (name) => [name, need(options.values.get(`env:${name}`) ?? null, 'secrets')] as const,
+      );
+      const agent = gated.run({ argv, cwd, env: { ...env, ...Object.fromEntries(forwarded) } });
+      const bundleEnd = bundle.ended.then((exit) => ({ bundle: exit }));
+      const first = await Promise.race([agent.then((exit) => ({ agent: exit })), bundleEnd]);
+      if ('agent' in first) return first.agent;
+      await gated.stop(0);
+      await agent;
+      throw new BottleError('bundle_ended', {
+        message: `the bundle ended, and the bottle with it: ${first.bundle.reason}`,
+      });
+    },
+    stop: (graceMs) => gated.stop(graceMs),
+    end,
+    preserve: (reason, exitCode) => {
+      update({ preserved: { reason, exitCode } });
+      state.close();
+    },
+    discard: () => {
+      removeState(paths);
+      state.close();
+    },
+    [Symbol.asyncDispose]: end,
+  };
+}
+
+/** Links are removed, not followed; nothing of the bottle runs any more. */
+function removeState(paths: BottlePaths): void {
+  fs.rmSync(paths.root, { recursive: true, force: true });
+}

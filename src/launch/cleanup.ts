@@ -1,0 +1,114 @@
+import fs from 'node:fs';
+import { z } from 'zod';
+import { readJournal, type JournalEntry } from '../state/journal.ts';
+import { listBottles, writeBottleFile, type KnownBottle } from '../state/bottles.ts';
+import { tryLock } from '../state/lock.ts';
+import { bottlePaths, type HomePaths } from '../state/paths.ts';
+
+/**
+ * What a crash left, found by the journals and put away. An orphan whose agent had begun keeps its workspace and home
+ * and becomes preserved (G-KEEP); of one that never got so far nothing stays. Live and preserved bottles are not looked
+ * at twice.
+ */
+export const CleanupActionSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('kill'), slug: z.string(), pid: z.int(), startTime: z.string() }),
+  z.strictObject({ kind: z.literal('remove'), slug: z.string(), path: z.string() }),
+  z.strictObject({ kind: z.literal('preserve'), slug: z.string() }),
+]);
+export type CleanupAction = z.infer<typeof CleanupActionSchema>;
+
+export interface CleanupPlan {
+  readonly slug: string;
+  readonly actions: readonly CleanupAction[];
+}
+
+export function planCleanup(paths: HomePaths, options: { readonly preserved: boolean }): readonly CleanupPlan[] {
+  return listBottles(paths)
+    .filter(({ state }) => state === 'orphan' || (options.preserved && state === 'preserved'))
+    .map((bottle) => planOne(paths, bottle));
+}
+
+function planOne(paths: HomePaths, bottle: KnownBottle): CleanupPlan {
+  const { slug } = bottle;
+  const own = bottlePaths(paths, slug);
+  const journal = readJournal(own.journal);
+  const begun = journal.some(({ step }) => step === 'agent');
+  const kills = journal.flatMap((entry) => processOf(slug, entry));
+  const directories = journal.flatMap(({ detail }) => (typeof detail['cgroup'] === 'string' ? [detail['cgroup']] : []));
+  const remove = (path: string): CleanupAction => ({ kind: 'remove', slug, path });
+  const keep = begun && bottle.state === 'orphan';
+  return {
+    slug,
+    actions: [
+      ...kills,
+      ...[...directories, own.runtime].filter((path) => fs.existsSync(path)).map(remove),
+      keep ? { kind: 'preserve', slug } : remove(own.root),
+    ],
+  };
+}
+
+/** A process that the journal names and that still is the same one: pids are used again, start times are not. */
+function processOf(slug: string, { detail }: JournalEntry): readonly CleanupAction[] {
+  const { pid, startTime } = detail;
+  if (typeof pid !== 'number' || startTime === undefined) return [];
+  const expected = String(startTime);
+  return startTimeOf(pid) === expected ? [{ kind: 'kill', slug, pid, startTime: expected }] : [];
+}
+
+/** Field 22 of `/proc/<pid>/stat`, after the command's closing parenthesis; null when there is no such process. */
+export function startTimeOf(pid: number): string | null {
+  try {
+    const stat = fs.readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  } catch (failure) {
+    if (failure instanceof Error && 'code' in failure) return null;
+    throw failure;
+  }
+}
+
+export interface CleanupFailure {
+  readonly action: CleanupAction;
+  readonly why: string;
+}
+
+/** Performs a plan under the bottle's lock, and goes on past a failure. */
+export function performCleanup(paths: HomePaths, plan: CleanupPlan): readonly CleanupFailure[] {
+  const own = bottlePaths(paths, plan.slug);
+  const lock = tryLock(own.lock);
+  if (lock === null) return plan.actions.map((action) => ({ action, why: 'it came to life meanwhile' }));
+  using held = lock;
+  void held;
+  return plan.actions.flatMap((action) => {
+    try {
+      perform(paths, action);
+      return [];
+    } catch (failure) {
+      return [{ action, why: failure instanceof Error ? failure.message : String(failure) }];
+    }
+  });
+}
+
+function perform(paths: HomePaths, action: CleanupAction): void {
+  switch (action.kind) {
+    case 'kill':
+      if (startTimeOf(action.pid) === action.startTime) process.kill(action.pid, 'SIGKILL');
+      return;
+    case 'remove':
+      removeTree(action.path);
+      return;
+    case 'preserve':
+      preserveOrphan(paths, action.slug);
+      return;
+  }
+}
+
+/** A cgroup directory is removed as a directory: its files are the kernel's. */
+function removeTree(path: string): void {
+  if (path.startsWith('/sys/fs/cgroup/')) fs.rmdirSync(path);
+  else fs.rmSync(path, { recursive: true, force: true });
+}
+
+function preserveOrphan(paths: HomePaths, slug: string): void {
+  const bottle = listBottles(paths).find((known) => known.slug === slug);
+  if (bottle?.file) writeBottleFile(paths, { ...bottle.file, preserved: { reason: 'crash', exitCode: null } });
+}

@@ -1,0 +1,102 @@
+import type { Random } from '../ports/random.ts';
+import type { Clock } from '../ports/clock.ts';
+import { BottleError } from '../kernel/errors.ts';
+import type { Secret } from '../kernel/secret.ts';
+import { createBottleCa } from '../platform/tls-ca.ts';
+import { reveal } from '../platform/reveal.ts';
+import { classifyValue } from '../policy/strength.ts';
+import { parseHostSpec } from '../policy/host.ts';
+import type { EgressServiceDocument } from '../schema/egress-service.ts';
+import type { GatewaySecrets } from '../schema/gateway-config.ts';
+import type { BottlePlan, ListenerRole } from '../schema/plan.ts';
+
+/**
+ * What the gateway is given, put together at the last moment and kept nowhere: resolved values, a CA of this bottle's
+ * own, and the nonces that let the launcher recognise its probe and its own calls.
+ */
+export interface Handover {
+  readonly secrets: GatewaySecrets;
+  readonly caCertificate: string;
+  readonly probeNonce: string;
+  readonly controlNonce: string;
+  /** Forwarded values that are not scanned for, with the reason (SECURITY S14). */
+  readonly notices: readonly string[];
+}
+
+export interface HandoverParts {
+  readonly plan: Pick<BottlePlan, 'slug' | 'gateway' | 'credentials' | 'command'>;
+  readonly values: ReadonlyMap<string, Secret>;
+  readonly userName: string;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly proxyAuth?: { readonly user: string; readonly password: string };
+}
+
+export function prepareHandover(parts: HandoverParts): Handover {
+  const { plan, values, random } = parts;
+  const routedHosts = plan.gateway.routes.flatMap(({ route }) => {
+    const pattern = parseHostSpec(route.host);
+    return pattern.ok ? [pattern.value.host] : [];
+  });
+  const strengthOf = (value: string): ReturnType<typeof classifyValue> =>
+    classifyValue(value, { routedHosts, userName: parts.userName });
+
+  const credentials = plan.credentials.map(({ name }) => {
+    const value = reveal(valueOf(values, `credential:${name}`), 'pipe');
+    const strength = strengthOf(value);
+    if (strength.kind === 'secret') return { name, value };
+    throw new BottleError('secret_weak', {
+      message: `the value of ${name} is ${strength.why}, so it can't be told from ordinary text and kept from leaking`,
+      key: name,
+      hint: `export ${name}=…   a real token`,
+    });
+  });
+  const notices: string[] = [];
+  const knownValues = plan.command.forwardedEnv.flatMap((name) => {
+    const value = reveal(valueOf(values, `env:${name}`), 'pipe');
+    const strength = strengthOf(value);
+    if (strength.kind === 'secret') return [{ name, value }];
+    notices.push(`${name} is forwarded but not scanned for: it is ${strength.why}`);
+    return [];
+  });
+  const ca = createBottleCa(parts.clock, plan.slug);
+  const probeNonce = hex(random.bytes(16));
+  const controlNonce = hex(random.bytes(16));
+  const fingerprintKey = Buffer.from(random.bytes(32)).toString('base64');
+  const auth = parts.proxyAuth === undefined ? {} : { proxyAuth: parts.proxyAuth };
+  return {
+    secrets: { credentials, knownValues, fingerprintKey, ca, probeNonce, controlNonce, ...auth },
+    caCertificate: ca.certificate,
+    probeNonce,
+    controlNonce,
+    notices,
+  };
+}
+
+/** The first descriptor after the record file: listeners follow one another from here. */
+const FIRST_LISTENER_FD = 6;
+
+export function egressDocument(
+  plan: Pick<BottlePlan, 'gateway'>,
+  handover: Handover,
+  roles: readonly ListenerRole[],
+  controlDirectory: string,
+): string {
+  const document: EgressServiceDocument = {
+    config: plan.gateway,
+    secrets: handover.secrets,
+    listeners: roles.map((role, index) => ({ role, fd: FIRST_LISTENER_FD + index })),
+    controlDirectory,
+  };
+  return JSON.stringify(document);
+}
+
+function valueOf(values: ReadonlyMap<string, Secret>, name: string): Secret {
+  const value = values.get(name);
+  if (value === undefined) throw new BottleError('secret_missing', { message: `${name} was never resolved` });
+  return value;
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}

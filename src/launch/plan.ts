@@ -1,0 +1,142 @@
+import { BottleError, type SourcePosition } from '../kernel/errors.ts';
+import { credentialNames, mergeRoutes, type SourcedRoute } from '../policy/merge.ts';
+import { compilePolicy } from '../policy/compile.ts';
+import type { ProvisionPlan } from '../providers/provider.ts';
+import { BottlePlanSchema, INSIDE, type BackendName, type BottlePlan, type Resources } from '../schema/plan.ts';
+import { bottleEnvironment } from './environment.ts';
+import type { SecretRequest } from './secrets.ts';
+
+/** One entry of `env` with where it was written. */
+export interface PlannedEnv {
+  readonly name: string;
+  readonly from:
+    | { readonly kind: 'literal'; readonly value: string }
+    | { readonly kind: 'host'; readonly variable: string; readonly secret: boolean }
+    | { readonly kind: 'prompt' };
+  readonly position: SourcePosition | null;
+}
+
+/** Everything a plan is made of, resolved and checked; no secret's value among it. */
+export interface PlanInput {
+  readonly slug: string;
+  readonly agent: string;
+  readonly label: string | null;
+  readonly backend: BackendName;
+  readonly provider: string;
+  readonly provision: ProvisionPlan;
+  readonly env: readonly PlannedEnv[];
+  /** Values of `{host, secret: false}` entries, by variable. */
+  readonly plainHostValues: ReadonlyMap<string, string>;
+  readonly routes: readonly SourcedRoute[];
+  readonly log: 0 | 1 | 2;
+  readonly gitUser: { readonly name?: string | undefined; readonly email?: string | undefined };
+  readonly workspace: BottlePlan['workspace'];
+  readonly mounts: readonly string[];
+  readonly resources: Resources;
+  readonly debug: boolean;
+  readonly upstream: { readonly extraCa: readonly string[]; readonly resolve: Readonly<Record<string, string>> };
+  readonly warnings: readonly string[];
+}
+
+export interface BuiltPlan {
+  readonly plan: BottlePlan;
+  /** What must be resolved before any backend is called; names match `forwardedEnv` and `credentials`. */
+  readonly secrets: readonly SecretRequest[];
+}
+
+/** Pure: the same input gives the same printable plan, with every error before anything exists. */
+export function buildPlan(input: PlanInput): BuiltPlan {
+  const provided = input.provision.routes.map((route) => ({
+    route,
+    source: `provider ${input.provider}`,
+    position: null,
+  }));
+  const merged = mergeRoutes(provided, input.routes);
+  if (!merged.ok) {
+    const { host, position, message } = merged.error;
+    throw new BottleError('manifest_invalid', {
+      message,
+      key: `egress.routes (${host})`,
+      ...(position === null ? {} : { position }),
+    });
+  }
+  const gateway: BottlePlan['gateway'] = {
+    slug: input.slug,
+    generation: 1,
+    routes: [...merged.value],
+    log: input.log,
+    supervise: false,
+    upstream: { extraCa: [...input.upstream.extraCa], resolve: { ...input.upstream.resolve } },
+  };
+  const policy = compilePolicy(gateway);
+  if (!policy.ok) throw new BottleError('manifest_invalid', { message: policy.error.join('\n'), key: 'egress.routes' });
+
+  const forwarded = input.env.filter(isForwarded);
+  const credentials = credentialNames(merged.value.map(({ route }) => route));
+  const plan = BottlePlanSchema.parse({
+    slug: input.slug,
+    agent: input.agent,
+    label: input.label,
+    provider: input.provider,
+    backend: input.backend,
+    command: {
+      argv: [...input.provision.argv],
+      env: { ...bottleEnvironment(input.gitUser), ...plainEnv(input), ...input.provision.env },
+      forwardedEnv: forwarded.map(({ name }) => name),
+      cwd: INSIDE.workspace,
+    },
+    files: [...input.provision.files],
+    workspace: input.workspace,
+    mounts: [...new Set([...input.mounts, ...input.provision.mounts])].map((path) => ({ path, mode: 'ro' })),
+    resources: input.resources,
+    debug: input.debug,
+    gateway,
+    credentials: credentials.map((name) => ({ name })),
+    services: ['egress'],
+    warnings: [...input.warnings, ...input.provision.warnings],
+  });
+  return {
+    plan,
+    secrets: [...forwarded.map(envRequest), ...credentials.map((name) => credentialRequest(name, input.routes))],
+  };
+}
+
+function isForwarded({ from }: PlannedEnv): boolean {
+  return from.kind === 'prompt' || (from.kind === 'host' && from.secret);
+}
+
+function plainEnv(input: PlanInput): Record<string, string> {
+  const plain: Record<string, string> = {};
+  for (const { name, from, position } of input.env) {
+    if (from.kind === 'literal') plain[name] = from.value;
+    if (from.kind === 'host' && !from.secret) {
+      const value = input.plainHostValues.get(from.variable);
+      if (value === undefined) {
+        throw new BottleError('secret_missing', {
+          message: `the host variable ${from.variable} is not set`,
+          key: `env.${name}`,
+          hint: `export ${from.variable}=…`,
+          ...(position === null ? {} : { position }),
+        });
+      }
+      plain[name] = value;
+    }
+  }
+  return plain;
+}
+
+function envRequest({ name, from, position }: PlannedEnv): SecretRequest {
+  const source =
+    from.kind === 'host' ? ({ kind: 'host', variable: from.variable } as const) : ({ kind: 'prompt' } as const);
+  return { name: `env:${name}`, from: source, position, key: `env.${name}` };
+}
+
+function credentialRequest(variable: string, routes: readonly SourcedRoute[]): SecretRequest {
+  const route = routes.find((candidate) => candidate.route.auth?.token_ref === variable);
+  return {
+    name: `credential:${variable}`,
+    from: { kind: 'host', variable },
+    position: route?.position ?? null,
+    key: route === undefined ? 'agent_provider.auth_token' : `auth.token_ref of ${route.route.host}`,
+  };
+}
