@@ -1,0 +1,67 @@
+/**
+ * Bundles each entry into one self-contained file of `dist/`: a sandbox mounts just that file and the node binary.
+ * `--partial` builds the entries whose sources exist and says loudly which are missing.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { rolldown } from 'rolldown';
+import { ENTRIES } from './entries.ts';
+import { ROOT } from './root.ts';
+import { thirdPartyNotices } from './third-party.ts';
+
+const NOTICES = 'THIRD-PARTY.txt';
+
+/** Builds into `<root>/dist`. Each file is replaced by a rename, so whoever runs or builds meanwhile sees whole files. */
+export async function build(root: string, options: { readonly partial: boolean }): Promise<readonly string[]> {
+  const missing = Object.entries(ENTRIES).filter(([, source]) => !fs.existsSync(path.join(root, source)));
+  if (missing.length > 0) {
+    const list = missing.map(([name, source]) => `  dist/${name} from ${source}`).join('\n');
+    if (!options.partial) throw new Error(`sources of these entries are missing:\n${list}`);
+    process.stderr.write(`\nPARTIAL BUILD: these are missing\n${list}\n\n`);
+  }
+  const entries = Object.entries(ENTRIES).filter((entry) => !missing.some(([name]) => name === entry[0]));
+  fs.mkdirSync(path.join(root, 'dist'), { recursive: true });
+  fs.mkdirSync(path.join(root, '.cache'), { recursive: true });
+  const scratch = fs.mkdtempSync(path.join(root, '.cache', 'build-'));
+  try {
+    const moduleIds: string[] = [];
+    for (const [name, source] of entries) moduleIds.push(...(await bundle(root, source, path.join(scratch, name))));
+    fs.writeFileSync(path.join(scratch, NOTICES), thirdPartyNotices(moduleIds));
+    const names = [...entries.map(([name]) => name), NOTICES];
+    for (const name of names) fs.renameSync(path.join(scratch, name), path.join(root, 'dist', name));
+    return names;
+  } finally {
+    fs.rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+async function bundle(root: string, source: string, file: string): Promise<readonly string[]> {
+  await using bundler = await rolldown({
+    cwd: root,
+    input: source,
+    platform: 'node',
+    transform: { target: 'node24' },
+    onLog: (level, log) => {
+      if (level === 'warn') throw new Error(`${source}: ${log.message}`);
+    },
+  });
+  const { output } = await bundler.write({ file, format: 'esm', codeSplitting: false, sourcemap: false, comments: { legal: true } });
+  const [chunk, ...others] = output;
+  if (others.length > 0) throw new Error(`${source} does not fit in one file: ${others.map((o) => o.fileName).join(', ')}`);
+  const foreign = chunk.imports.filter((name) => !name.startsWith('node:'));
+  if (foreign.length > 0) throw new Error(`${source} would still import ${foreign.join(', ')} when it runs`);
+  return chunk.moduleIds;
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { partial: { type: 'boolean', default: false } } });
+  try {
+    const started = performance.now();
+    const names = await build(ROOT, values);
+    process.stdout.write(`dist/ ${names.join(' ')}  ${((performance.now() - started) / 1000).toFixed(1)} s\n`);
+  } catch (failure) {
+    process.stderr.write(`build: ${failure instanceof Error ? failure.message : String(failure)}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,10 @@
+import type { AssetName } from '../src/platform/assets.ts';
+
+/** What `dist/` holds, and the source file each begins at. */
+export const ENTRIES: Readonly<Record<AssetName, string>> = {
+  'cli.js': 'src/cli/main.ts',
+  'egress.js': 'src/egress/main.ts',
+  'init.js': 'src/bundle/init.ts',
+  'netns-helper.js': 'src/backends/bubblewrap/netns-helper.ts',
+  'probe.js': 'src/backends/probe/main.ts',
+};
