@@ -5,23 +5,30 @@ import type { AuditSink } from '../ports/audit-sink.ts';
 /** At most one fsync in this time while there is something to write through (SECURITY S35: loss on power failure). */
 const FLUSH_INTERVAL_MS = 1_000;
 
+/** The descriptor is a pipe or a terminal. */
+const NOTHING_TO_SYNC = 'EINVAL';
+
 /** The record on a descriptor that was opened for appending; the descriptor stays the opener's. */
 export function createRecordFile(fd: number): AuditSink {
   let torn = false;
   let timer: NodeJS.Timeout | null = null;
+  /** Once the disk has lost what it took, nothing more is recorded here, and so nothing more is let through. */
+  let lost: string | null = null;
 
   const flushSoon = (): void => {
     if (timer !== null) return;
     timer = setTimeout(() => {
       timer = null;
-      // A failing fsync has no reader here; the next append or the final flush meets the same disk and reports it.
-      fsync(fd, () => undefined);
+      fsync(fd, (failure) => {
+        if (failure !== null && failure.code !== NOTHING_TO_SYNC) lost = failure.message;
+      });
     }, FLUSH_INTERVAL_MS);
     timer.unref();
   };
 
   return {
     append(line: string): Result<void, string> {
+      if (lost !== null) return err(lost);
       // A line that was cut short is closed off first, so that it cannot swallow the next one.
       const bytes = Buffer.from(torn ? `\n${line}\n` : `${line}\n`);
       let written = 0;
@@ -39,9 +46,8 @@ export function createRecordFile(fd: number): AuditSink {
       new Promise((resolve, reject) => {
         if (timer !== null) clearTimeout(timer);
         timer = null;
-        // EINVAL: the descriptor is a pipe or a terminal, which has nothing to write through.
         fsync(fd, (failure) => {
-          if (failure === null || failure.code === 'EINVAL') resolve();
+          if (failure === null || failure.code === NOTHING_TO_SYNC) resolve();
           else reject(failure);
         });
       }),
