@@ -46,9 +46,16 @@ async function bundle(root: string, source: string, file: string): Promise<reado
       if (level === 'warn') throw new Error(`${source}: ${log.message}`);
     },
   });
-  const { output } = await bundler.write({ file, format: 'esm', codeSplitting: false, sourcemap: false, comments: { legal: true } });
+  const { output } = await bundler.write({
+    file,
+    format: 'esm',
+    codeSplitting: false,
+    sourcemap: false,
+    comments: { legal: true },
+  });
   const [chunk, ...others] = output;
-  if (others.length > 0) throw new Error(`${source} does not fit in one file: ${others.map((o) => o.fileName).join(', ')}`);
+  if (others.length > 0)
+    throw new Error(`${source} does not fit in one file: ${others.map((o) => o.fileName).join(', ')}`);
   const foreign = chunk.imports.filter((name) => !name.startsWith('node:'));
   if (foreign.length > 0) throw new Error(`${source} would still import ${foreign.join(', ')} when it runs`);
   return chunk.moduleIds;

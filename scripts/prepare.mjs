@@ -12,7 +12,9 @@ const own = path.join(root, 'node_modules', '.bin', 'node');
 const node = existsSync(own) ? own : process.execPath;
 
 if (!existsSync(path.join(root, 'node_modules', 'rolldown'))) {
-  process.stderr.write('bot-bottle: dist/ is not built, because development dependencies are left out (npm ci brings them).\n');
+  process.stderr.write(
+    'bot-bottle: dist/ is not built, because development dependencies are left out (npm ci brings them).\n',
+  );
 } else if (node === process.execPath && Number(process.versions.node.split('.')[0]) < 24) {
   process.stderr.write(
     `bot-bottle needs Node.js 24 or later to build; this is ${process.version}, and the one that npm ci brings along ` +

@@ -1,31 +1,43 @@
 /**
- * Installs what the tests and the demo need from the system: bubblewrap and git. With `--all` also what only some tests
- * and the benchmarks use; those are welcome but not needed, so a missing one is said and does not fail the command.
+ * Installs what bot-bottle needs from the system: bubblewrap and git. `--tests` adds the small programs that tests use
+ * as clients, `--all` also the large ones that only further backends and the benchmarks use. What is only welcome is
+ * said when it can't be had, and does not fail the command.
  */
 import { parseArgs } from 'node:util';
 import { installPrograms, type Program } from './system-packages.ts';
 
 const NEEDED: readonly Program[] = ['bwrap', 'git'];
-const OPTIONAL: readonly Program[] = ['docker', 'qemu', 'mitmproxy', 'squid', 'h2load', 'strace', 'tmux'];
+const TEST_CLIENTS: readonly Program[] = ['curl', 'openssl', 'python3', 'strace', 'tmux'];
+const LARGE: readonly Program[] = ['docker', 'qemu', 'mitmproxy', 'squid', 'h2load'];
+
+export type Extent = 'needed' | 'tests' | 'all';
 
 /** Returns whether everything needed is there now. */
-export function setup(options: { readonly all: boolean }): boolean {
-  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+export function setup(extent: Extent): boolean {
   const needed = installPrograms(NEEDED, say);
   if (needed.kind === 'not-installed') {
     process.stderr.write(`missing: ${needed.missing.join(', ')} (${needed.why}). Install it:  ${needed.fix}\n`);
     return false;
   }
-  if (options.all) for (const program of OPTIONAL) setUpOptional(program, say);
+  if (extent !== 'needed') setUpWelcome(TEST_CLIENTS);
+  if (extent === 'all') for (const program of LARGE) setUpWelcome([program]);
   return true;
 }
 
-function setUpOptional(program: Program, say: (line: string) => void): void {
-  const outcome = installPrograms([program], say);
-  if (outcome.kind === 'not-installed') say(`not installed: ${program} (${outcome.why}). By hand:  ${outcome.fix}`);
+function setUpWelcome(programs: readonly Program[]): void {
+  const outcome = installPrograms(programs, say);
+  if (outcome.kind === 'not-installed') {
+    say(`not installed: ${outcome.missing.join(', ')} (${outcome.why}). By hand:  ${outcome.fix}`);
+  }
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { all: { type: 'boolean', default: false } } });
-  if (!setup(values)) process.exitCode = 1;
+  const { values } = parseArgs({
+    options: { all: { type: 'boolean', default: false }, tests: { type: 'boolean', default: false } },
+  });
+  if (!setup(values.all ? 'all' : values.tests ? 'tests' : 'needed')) process.exitCode = 1;
 }

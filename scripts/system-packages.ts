@@ -7,7 +7,19 @@ import fs from 'node:fs';
 import path from 'node:path';
 
 export type Manager = 'apt' | 'dnf' | 'pacman' | 'apk' | 'zypper';
-export type Program = 'bwrap' | 'git' | 'docker' | 'qemu' | 'mitmproxy' | 'squid' | 'h2load' | 'strace' | 'tmux';
+export type Program =
+  | 'bwrap'
+  | 'git'
+  | 'docker'
+  | 'qemu'
+  | 'mitmproxy'
+  | 'squid'
+  | 'h2load'
+  | 'strace'
+  | 'tmux'
+  | 'curl'
+  | 'openssl'
+  | 'python3';
 
 interface ManagerFacts {
   readonly program: string;
@@ -16,11 +28,19 @@ interface ManagerFacts {
 }
 
 const MANAGERS: Readonly<Record<Manager, ManagerFacts>> = {
-  apt: { program: 'apt-get', refresh: ['apt-get', 'update'], install: ['apt-get', 'install', '--yes', '--no-install-recommends'] },
+  apt: {
+    program: 'apt-get',
+    refresh: ['apt-get', 'update'],
+    install: ['apt-get', 'install', '--yes', '--no-install-recommends'],
+  },
   dnf: { program: 'dnf', refresh: null, install: ['dnf', 'install', '--assumeyes'] },
   pacman: { program: 'pacman', refresh: null, install: ['pacman', '--sync', '--refresh', '--needed', '--noconfirm'] },
   apk: { program: 'apk', refresh: null, install: ['apk', 'add', '--update-cache'] },
-  zypper: { program: 'zypper', refresh: ['zypper', '--non-interactive', 'refresh'], install: ['zypper', '--non-interactive', 'install'] },
+  zypper: {
+    program: 'zypper',
+    refresh: ['zypper', '--non-interactive', 'refresh'],
+    install: ['zypper', '--non-interactive', 'install'],
+  },
 };
 
 /** `null`: this distribution does not package it. */
@@ -28,12 +48,21 @@ const PACKAGES: Readonly<Record<Program, Readonly<Record<Manager, string | null>
   bwrap: { apt: 'bubblewrap', dnf: 'bubblewrap', pacman: 'bubblewrap', apk: 'bubblewrap', zypper: 'bubblewrap' },
   git: { apt: 'git', dnf: 'git', pacman: 'git', apk: 'git', zypper: 'git' },
   docker: { apt: 'docker.io', dnf: 'moby-engine', pacman: 'docker', apk: 'docker', zypper: 'docker' },
-  qemu: { apt: 'qemu-system-x86', dnf: 'qemu-system-x86-core', pacman: 'qemu-system-x86', apk: 'qemu-system-x86_64', zypper: 'qemu-x86' },
+  qemu: {
+    apt: 'qemu-system-x86',
+    dnf: 'qemu-system-x86-core',
+    pacman: 'qemu-system-x86',
+    apk: 'qemu-system-x86_64',
+    zypper: 'qemu-x86',
+  },
   mitmproxy: { apt: 'mitmproxy', dnf: 'mitmproxy', pacman: 'mitmproxy', apk: null, zypper: null },
   squid: { apt: 'squid-openssl', dnf: 'squid', pacman: 'squid', apk: 'squid', zypper: 'squid' },
   h2load: { apt: 'nghttp2-client', dnf: 'nghttp2', pacman: 'nghttp2', apk: 'nghttp2', zypper: 'nghttp2' },
   strace: { apt: 'strace', dnf: 'strace', pacman: 'strace', apk: 'strace', zypper: 'strace' },
   tmux: { apt: 'tmux', dnf: 'tmux', pacman: 'tmux', apk: 'tmux', zypper: 'tmux' },
+  curl: { apt: 'curl', dnf: 'curl', pacman: 'curl', apk: 'curl', zypper: 'curl' },
+  openssl: { apt: 'openssl', dnf: 'openssl', pacman: 'openssl', apk: 'openssl', zypper: 'openssl' },
+  python3: { apt: 'python3', dnf: 'python3', pacman: 'python', apk: 'python3', zypper: 'python3' },
 };
 
 /** The file whose presence on PATH says that a program is installed. */
@@ -47,6 +76,9 @@ const EXECUTABLES: Readonly<Record<Program, string>> = {
   h2load: 'h2load',
   strace: 'strace',
   tmux: 'tmux',
+  curl: 'curl',
+  openssl: 'openssl',
+  python3: 'python3',
 };
 
 /** Programs that only root has on PATH count as well. */
@@ -100,7 +132,12 @@ export function spellCommand(command: readonly string[]): string {
 export type InstallOutcome =
   | { readonly kind: 'present' }
   | { readonly kind: 'installed' }
-  | { readonly kind: 'not-installed'; readonly missing: readonly Program[]; readonly why: string; readonly fix: string };
+  | {
+      readonly kind: 'not-installed';
+      readonly missing: readonly Program[];
+      readonly why: string;
+      readonly fix: string;
+    };
 
 /** Installs what is missing, printing each command first; without the right to, says the command instead. */
 export function installPrograms(wanted: readonly Program[], say: (line: string) => void): InstallOutcome {
