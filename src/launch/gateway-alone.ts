@@ -1,0 +1,133 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import type { BundleExit } from '../bundle/broker.ts';
+import { BottleError } from '../kernel/errors.ts';
+import { Scope } from '../kernel/scope.ts';
+import type { Secret } from '../kernel/secret.ts';
+import { ControlClient } from '../platform/control-client.ts';
+import { holdListener, type HeldListener } from '../platform/host-listener.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Random } from '../ports/random.ts';
+import { CONTROL_SOCKET } from '../schema/control.ts';
+import type { BottlePlan } from '../schema/plan.ts';
+import { Journal } from '../state/journal.ts';
+import { tryLock } from '../state/lock.ts';
+import { bottlePaths, ensurePrivateDirectory, type HomePaths } from '../state/paths.ts';
+import type { AllocateUid } from './bottle.ts';
+import { startBottleBundle } from './bundle.ts';
+import { prepareHandover } from './handover.ts';
+
+/** The egress gateway without a bottle: the same process in the same box, with a listener in the host's own network. */
+export interface GatewayAloneOptions {
+  readonly plan: Pick<BottlePlan, 'slug' | 'gateway' | 'credentials' | 'command'>;
+  readonly paths: HomePaths;
+  readonly values: ReadonlyMap<string, Secret>;
+  readonly userName: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** `--auth`: a random user and password in the proxy URL; without it only loopback is listened on. */
+  readonly auth: boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly allocateUid: AllocateUid | null;
+}
+
+export interface GatewayAlone extends AsyncDisposable {
+  readonly slug: string;
+  /** Proxy URL, with user and password when there are such. */
+  readonly proxy: string;
+  readonly ca: string;
+  readonly control: string;
+  readonly notices: readonly string[];
+  readonly ended: Promise<BundleExit>;
+  onDecision(listener: (record: unknown) => void): Promise<void>;
+}
+
+export async function startGatewayAlone(options: GatewayAloneOptions): Promise<GatewayAlone> {
+  if (!options.auth && !isLoopback(options.listen.host)) {
+    throw new BottleError('usage', {
+      message: `--listen ${options.listen.host} is open to others, who could use the bottle's credentials`,
+      hint: 'add --auth, or listen on 127.0.0.1',
+    });
+  }
+  const paths = bottlePaths(options.paths, options.plan.slug);
+  const proxyAuth = options.auth ? { user: 'bottle', password: randomHex(options.random, 16) } : undefined;
+  const handover = prepareHandover({ ...options, ...(proxyAuth === undefined ? {} : { proxyAuth }) });
+  const scope = new Scope();
+  try {
+    openDirectories(options.paths, paths, scope);
+    fs.writeFileSync(path.join(paths.runtime, 'control.nonce'), handover.controlNonce, { mode: 0o600 });
+    const ca = path.join(paths.root, 'ca.pem');
+    fs.writeFileSync(ca, handover.caCertificate, { mode: 0o644 });
+    const listener = await holdListener(options.listen);
+    const bundle = await startBottleBundle({
+      options,
+      paths,
+      handover,
+      listeners: [{ role: 'proxy', fd: listener.fd }],
+      scope,
+    });
+    await bundle.ready;
+    const control = path.join(paths.control, CONTROL_SOCKET);
+    return {
+      slug: options.plan.slug,
+      proxy: proxyUrl(listener, proxyAuth),
+      ca,
+      control,
+      notices: handover.notices,
+      ended: bundle.ended,
+      onDecision: async (onRecord) => {
+        const client = await ControlClient.connect(control, handover.controlNonce);
+        scope.defer('decision stream', () => {
+          client[Symbol.dispose]();
+        });
+        client.onNotification((method, record) => {
+          if (method === 'decision') onRecord(record);
+        });
+        await client.call('decisions', z.unknown());
+      },
+      [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
+    };
+  } catch (failure) {
+    await scope[Symbol.asyncDispose]();
+    throw failure;
+  }
+}
+
+function openDirectories(home: HomePaths, paths: ReturnType<typeof bottlePaths>, scope: Scope): void {
+  for (const directory of [home.home, home.stateRoot, home.runtimeRoot]) ensurePrivateDirectory(directory);
+  for (const directory of [paths.root, paths.runtime]) {
+    fs.mkdirSync(directory, { mode: 0o711 });
+    scope.defer(directory, () => {
+      fs.rmSync(directory, { recursive: true, force: true });
+    });
+  }
+  fs.mkdirSync(paths.control, { mode: 0o700 });
+  const lock = tryLock(paths.lock, 2_000);
+  const journal = new Journal(paths.journal);
+  scope.defer('journal', () => {
+    journal[Symbol.dispose]();
+    lock?.[Symbol.dispose]();
+  });
+  journal.append({
+    step: 'gateway',
+    detail: { directory: paths.root, runtime: paths.runtime, launcherPid: process.pid },
+  });
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+function proxyUrl(
+  listener: HeldListener,
+  auth: { readonly user: string; readonly password: string } | undefined,
+): string {
+  const host = listener.host.includes(':') ? `[${listener.host}]` : listener.host;
+  const userInfo = auth === undefined ? '' : `${auth.user}:${auth.password}@`;
+  return `http://${userInfo}${host}:${String(listener.port)}`;
+}
+
+function randomHex(random: Random, bytes: number): string {
+  return Buffer.from(random.bytes(bytes)).toString('hex');
+}
