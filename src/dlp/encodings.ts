@@ -12,7 +12,18 @@ const STANDARD = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 const URL_SAFE = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
 export function patternsOf(value: string): readonly EncodedPattern[] {
-  const bytes = new TextEncoder().encode(value);
+  return byteReadings(value).flatMap(patternsOfBytes);
+}
+
+/** The bytes that a text may be on the wire: UTF-8, and one byte per character where that is possible and differs. */
+export function byteReadings(text: string): readonly Uint8Array[] {
+  const utf8 = new TextEncoder().encode(text);
+  if (utf8.length === text.length) return [utf8];
+  if (/[^\0-\xff]/.test(text)) return [utf8];
+  return [utf8, Uint8Array.from(text, (character) => character.charCodeAt(0))];
+}
+
+function patternsOfBytes(bytes: Uint8Array): readonly EncodedPattern[] {
   const base64 = [STANDARD, URL_SAFE].flatMap((alphabet) =>
     [0, 1, 2].map((alignment) => base64Core(bytes, alignment, alphabet)),
   );

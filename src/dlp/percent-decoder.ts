@@ -1,60 +1,79 @@
-/**
- * Percent-decodes a byte stream with each decoded byte's place in the original. A broken escape passes as the
- * characters it is, and the characters after its `%` are looked at again.
- */
-export type Emit = (byte: number, origin: number) => void;
+import { endsOf, joinSegments, segmentOf, sliceSegment, type Segment } from './segment.ts';
 
 const PERCENT = 37;
+/** The `%` stands for itself. */
+const LITERAL = -1;
+/** More must be seen first. */
+const CUT = -2;
 
+/**
+ * Percent-decodes a stream of bytes, once (RFC 3986 section 2.1). A broken escape passes as the characters it is, and
+ * the characters after its `%` are looked at again. Any split of the input gives the same output.
+ */
 export class PercentDecoder {
-  /** The `%` and at most one digit that wait for the rest of their escape, with their places. */
-  readonly #bytes: number[] = [];
-  readonly #origins: number[] = [];
+  /** A `%` and at most one digit that wait for the rest of their escape. */
+  #waiting: Segment = segmentOf(new Uint8Array(0), 0);
 
   /** Place of the first byte that is not decided yet, or null. */
-  get pendingFrom(): number | null {
-    return this.#origins[0] ?? null;
+  get undecidedFrom(): number | null {
+    return this.#waiting.bytes.length === 0 ? null : this.#waiting.start;
   }
 
-  push(byte: number, origin: number, emit: Emit): void {
-    if (this.#bytes.length === 0) {
-      if (byte === PERCENT) this.#hold(byte, origin);
-      else emit(byte, origin);
-      return;
+  push(segment: Segment): Segment {
+    const input = joinSegments(this.#waiting, segment);
+    const { output, taken } = decodeEscapes(input);
+    this.#waiting = sliceSegment(input, taken, input.bytes.length);
+    return output;
+  }
+
+  /** What waits can no longer become an escape: it comes out as it stands. */
+  flush(): Segment {
+    const rest = this.#waiting;
+    this.#waiting = segmentOf(new Uint8Array(0), 0);
+    return { ...rest, ends: endsOf(rest), decoded: new Uint8Array(rest.bytes.length) };
+  }
+}
+
+function decodeEscapes(input: Segment): { readonly output: Segment; readonly taken: number } {
+  const { bytes } = input;
+  const inputEnds = endsOf(input);
+  const output = new Uint8Array(bytes.length);
+  const ends = new Float64Array(bytes.length);
+  const decoded = new Uint8Array(bytes.length);
+  let from = 0;
+  let to = 0;
+  while (from < bytes.length) {
+    const byte = bytes[from] ?? 0;
+    const escaped = byte === PERCENT ? escapeAt(bytes, from) : LITERAL;
+    if (escaped === CUT) break;
+    if (escaped === LITERAL) {
+      output[to] = byte;
+    } else {
+      output[to] = escaped;
+      decoded[to] = 1;
+      from += 2;
     }
-    if (hexDigit(byte) === -1) {
-      this.flush(emit);
-      this.push(byte, origin, emit);
-      return;
-    }
-    this.#hold(byte, origin);
-    if (this.#bytes.length === 3) {
-      const decoded = hexDigit(this.#bytes[1] ?? 0) * 16 + hexDigit(byte);
-      const from = this.#origins[0] ?? origin;
-      this.#clear();
-      emit(decoded, from);
-    }
+    ends[to] = inputEnds[from] ?? 0;
+    from += 1;
+    to += 1;
   }
+  const decodedPart = {
+    bytes: output.subarray(0, to),
+    start: input.start,
+    ends: ends.subarray(0, to),
+    decoded: decoded.subarray(0, to),
+  };
+  return { output: decodedPart, taken: from };
+}
 
-  /** What waits can no longer become an escape: it is emitted as it stands. */
-  flush(emit: Emit): void {
-    const bytes = [...this.#bytes];
-    const origins = [...this.#origins];
-    this.#clear();
-    bytes.forEach((byte, index) => {
-      emit(byte, origins[index] ?? 0);
-    });
-  }
-
-  #hold(byte: number, origin: number): void {
-    this.#bytes.push(byte);
-    this.#origins.push(origin);
-  }
-
-  #clear(): void {
-    this.#bytes.length = 0;
-    this.#origins.length = 0;
-  }
+/** The byte that the `%` at `from` stands for, or one of the two below: numbers only, this is the hot path. */
+function escapeAt(bytes: Uint8Array, from: number): number {
+  if (from + 1 >= bytes.length) return CUT;
+  const high = hexDigit(bytes[from + 1] ?? 0);
+  if (high === -1) return LITERAL;
+  if (from + 2 >= bytes.length) return CUT;
+  const low = hexDigit(bytes[from + 2] ?? 0);
+  return low === -1 ? LITERAL : high * 16 + low;
 }
 
 function hexDigit(byte: number): number {

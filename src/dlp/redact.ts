@@ -1,3 +1,4 @@
+import { byteReadings } from './encodings.ts';
 import { scanBytes, type Finding, type KnownValues } from './known-values.ts';
 
 /**
@@ -6,33 +7,52 @@ import { scanBytes, type Finding, type KnownValues } from './known-values.ts';
  */
 export function redactText(known: KnownValues, text: string): string {
   if (known.size === 0) return text;
-  const bytes = new TextEncoder().encode(text);
+  const [utf8, latin1] = byteReadings(text);
+  if (utf8 === undefined) return text;
+  const redacted = redactBytes(known, utf8, (bytes) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes));
+  if (latin1 === undefined) return redacted ?? text;
+  // A header's text has one character per byte: what UTF-8 hides, that reading shows.
+  const reread = byteReadings(redacted ?? text).at(-1) ?? latin1;
+  return redactBytes(known, reread, textOfBytes) ?? redacted ?? text;
+}
+
+/** Null when there is nothing to redact. */
+function redactBytes(known: KnownValues, bytes: Uint8Array, decode: (bytes: Uint8Array) => string): string | null {
   const spans = mergeSpans(scanBytes(known, bytes, 'text'));
-  if (spans.length === 0) return text;
-  const decoder = new TextDecoder();
+  if (spans.length === 0) return null;
   let redacted = '';
   let at = 0;
-  for (const { start, end, name } of spans) {
-    redacted += `${decoder.decode(bytes.subarray(at, start))}[redacted ${name}]`;
+  for (const { start, end, names } of spans) {
+    redacted += `${decode(bytes.subarray(at, start))}[redacted ${[...names].sort().join(', ')}]`;
     at = end;
   }
-  return redacted + decoder.decode(bytes.subarray(at));
+  return redacted + decode(bytes.subarray(at));
+}
+
+function textOfBytes(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
 }
 
 interface Span {
   readonly start: number;
   readonly end: number;
-  readonly name: string;
+  readonly names: ReadonlySet<string>;
 }
 
 function mergeSpans(findings: readonly Finding[]): readonly Span[] {
   const spans: Span[] = [];
-  for (const finding of [...findings].sort((left, right) => left.start - right.start || right.end - left.end)) {
+  for (const { start, end, name } of [...findings].sort((left, right) => left.start - right.start)) {
     const last = spans.at(-1);
-    if (last !== undefined && finding.start < last.end) {
-      spans[spans.length - 1] = { ...last, end: Math.max(last.end, finding.end) };
+    if (last !== undefined && start < last.end) {
+      spans[spans.length - 1] = {
+        start: last.start,
+        end: Math.max(last.end, end),
+        names: new Set([...last.names, name]),
+      };
     } else {
-      spans.push({ start: finding.start, end: finding.end, name: finding.name });
+      spans.push({ start, end, names: new Set([name]) });
     }
   }
   return spans;
