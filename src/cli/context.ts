@@ -1,5 +1,6 @@
 import type { SecretSource } from '../ports/secret-source.ts';
 import type { HomePaths } from '../state/paths.ts';
+import type { AllocateUid } from '../launch/bottle.ts';
 import type { Manifests } from '../manifest/index.ts';
 import type { Settings } from '../schema/settings.ts';
 import type { Terminal } from './terminal.ts';
@@ -17,6 +18,8 @@ export interface CliContext {
   readonly manifests: () => Manifests;
   readonly settings: () => Settings;
   readonly signalProcess: (pid: number, signal: NodeJS.Signals) => void;
+  /** Under root: a host uid for each process of ours that meets hostile bytes (SECURITY S5, S6b). */
+  readonly allocateUid: AllocateUid | null;
   /** Somebody can be asked: standard input and error are a terminal. */
   readonly interactive: boolean;
   /** Aborts when the operator asks to stop: once in order; a second time kills. */

@@ -19,9 +19,9 @@ export function stampWorkspace(paths: BottlePaths): void {
   fs.writeFileSync(path.join(paths.root, 'stamp'), '', { mode: 0o600 });
 }
 
-export function settle(exit: AgentExit, paths: BottlePaths, uid: number | null): Settlement {
+export function settle(exit: AgentExit, paths: BottlePaths): Settlement {
   if (exit.exitCode !== 0) return { kind: 'kept', reason: 'exit' };
-  const changed = workspaceChanged(paths, uid);
+  const changed = workspaceChanged(paths);
   if (changed === null) return { kind: 'kept', reason: 'unknown' };
   return changed ? { kind: 'kept', reason: 'workspace' } : { kind: 'unchanged' };
 }
@@ -29,11 +29,13 @@ export function settle(exit: AgentExit, paths: BottlePaths, uid: number | null):
 const LOOK_TIMEOUT_MS = 60_000;
 
 /** Null when it can't be told: then the work is kept. */
-function workspaceChanged(paths: BottlePaths, uid: number | null): boolean | null {
+function workspaceChanged(paths: BottlePaths): boolean | null {
   const bwrap = findProgram('bwrap');
   const find = findProgram('find');
   if (bwrap === null || find === null) return null;
   const stamp = path.join(paths.root, 'stamp');
+  const owner = fs.lstatSync(paths.workspace).uid;
+  const uid = owner === process.getuid?.() ? null : owner;
   const looked = spawnLook(bwrap, find, stamp, paths, uid);
   if (looked.status !== 0) return null;
   return looked.stdout.length > 0;

@@ -1,0 +1,131 @@
+import path from 'node:path';
+import { BottleError } from '../../kernel/errors.ts';
+import { buildPlan, type BuiltPlan, type PlanInput, type PlannedEnv } from '../../launch/plan.ts';
+import { checkWorkspaceSource } from '../../launch/workspace.ts';
+import { freshSlug, slugFromLabel } from '../../launch/slug.ts';
+import type { EffectiveBottle } from '../../manifest/index.ts';
+import { systemRandom } from '../../platform/random.ts';
+import type { SourcedRoute } from '../../policy/merge.ts';
+import { commandProvider, providerFor, verifyProvision, type ProvisionPlan } from '../../providers/index.ts';
+import { INSIDE, type BackendName, type BottlePlan } from '../../schema/plan.ts';
+import type { CliContext } from '../context.ts';
+
+/** From the command line and the manifests to a plan, with every complaint before anything exists. */
+export interface PrepareRequest {
+  readonly agent: string;
+  readonly bottle: EffectiveBottle;
+  readonly backend: BackendName;
+  readonly label: string | null;
+  /** `--cwd`, resolved; null when the workspace stays empty unless the manifest says otherwise. */
+  readonly workspaceDirectory: string | null;
+  readonly workspaceMode: string | null;
+  readonly provider: string;
+  readonly prompt: string;
+  readonly headlessPrompt: string | null;
+  readonly command: readonly string[];
+}
+
+export async function prepare(context: CliContext, request: PrepareRequest): Promise<BuiltPlan> {
+  const { bottle } = request;
+  const slug = request.label === null ? freshSlug(request.agent, systemRandom) : slugFromLabel(request.label);
+  return buildPlan({
+    ...commonInput(context, bottle),
+    slug,
+    agent: request.agent,
+    label: request.label,
+    backend: request.backend,
+    provider: request.provider,
+    provision: await provision(context, request),
+    workspace: workspaceOf(context, request),
+  });
+}
+
+/** The part of a plan that `gateway` and `explain` need: no agent, no workspace. */
+export function gatewayInput(context: CliContext, bottle: EffectiveBottle, slug: string): PlanInput {
+  return {
+    ...commonInput(context, bottle),
+    slug,
+    agent: 'gateway',
+    label: null,
+    backend: 'bubblewrap',
+    provider: 'command',
+    provision: {
+      title: 'gateway',
+      argv: ['gateway'],
+      env: {},
+      files: [],
+      routes: [],
+      mounts: [],
+      verify: [],
+      warnings: [],
+    },
+    workspace: { mode: 'none' },
+  };
+}
+
+type CommonInput = Omit<PlanInput, 'slug' | 'agent' | 'label' | 'backend' | 'provider' | 'provision' | 'workspace'>;
+
+function commonInput(context: CliContext, bottle: EffectiveBottle): CommonInput {
+  const { upstream } = context.settings();
+  return {
+    env: plannedEnv(bottle),
+    plainHostValues: plainHostValues(context, bottle),
+    routes: sourcedRoutes(bottle),
+    log: bottle.egress.log,
+    gitUser: bottle.gitUser,
+    mounts: bottle.mounts,
+    resources: bottle.resources,
+    debug: bottle.debug,
+    upstream: { extraCa: upstream.extraCa, resolve: upstream.resolve },
+    warnings: [...bottle.notices, ...bottle.warnings],
+  };
+}
+
+async function provision(context: CliContext, request: PrepareRequest): Promise<ProvisionPlan> {
+  const { bottle } = request;
+  const provider =
+    request.provider === commandProvider.template
+      ? commandProvider
+      : providerFor(request.provider, bottle.provider?.position);
+  const settings = { value: bottle.provider?.settings ?? {}, position: bottle.provider?.position ?? null };
+  const cli =
+    provider.install === null
+      ? null
+      : await provider.install(
+          {
+            cacheRoot: context.paths.cacheRoot,
+            environment: context.environment,
+            progress: (line: string) => {
+              context.terminal.say(line);
+            },
+            signal: context.stopRequested,
+          },
+          settings,
+        );
+  const plan = provider.provision({
+    settings,
+    authToken: bottle.provider?.authToken ?? null,
+    prompt: request.prompt,
+    headlessPrompt: request.headlessPrompt,
+    command: request.command,
+    cli,
+    home: INSIDE.home,
+    workspace: INSIDE.workspace,
+  });
+  verifyProvision(plan);
+  return plan;
+}
+
+function workspaceOf(context: CliContext, request: PrepareRequest): BottlePlan['workspace'] {
+  const directory = request.workspaceDirectory;
+  const mode = request.workspaceMode ?? request.bottle.workspace?.mode ?? (directory === null ? 'none' : 'copy');
+  if (mode === 'none') return { mode: 'none' };
+  if (mode !== 'copy') {
+    throw new BottleError('feature_missing', {
+      message: `workspace mode ${mode} is not built yet`,
+      hint: '--workspace copy   or   --workspace none',
+    });
+  }
+  const source = checkWorkspaceSource(path.resolve(directory ?? context.cwd), context.operatorHome);
+  return { mode: 'copy', source };
+}

@@ -1,0 +1,56 @@
+import type { CliContext } from '../context.ts';
+import { RunOptionsSchema } from '../options.ts';
+import { chooseBackend } from './backend-choice.ts';
+import { prepare } from './prepare.ts';
+import { runSession } from './session.ts';
+import { table } from '../terminal.ts';
+
+/** Any command as the agent. The streams and the exit code are the command's own; ours is silence unless we fail. */
+export async function run(
+  context: CliContext,
+  command: readonly string[],
+  raw: Record<string, unknown>,
+): Promise<number> {
+  const options = RunOptionsSchema.parse(raw);
+  const backend = chooseBackend(context, options.backend);
+  const bottle = context.manifests().loadEffective(options.bottle);
+  const built = await prepare(context, {
+    agent: 'run',
+    bottle,
+    backend: backend.capabilities.name,
+    label: null,
+    workspaceDirectory: context.cwd,
+    workspaceMode: options.workspace ?? null,
+    provider: 'command',
+    prompt: '',
+    headlessPrompt: null,
+    command,
+  });
+  const say = options.verbose ? context.terminal.say : null;
+  const startedAt = performance.now();
+  const elapsed = (): string => `${((performance.now() - startedAt) / 1000).toFixed(2)} s`;
+  if (say !== null) for (const warning of built.plan.warnings) say(`! ${warning}`);
+  const result = await runSession(context, {
+    built,
+    backend,
+    stdio: ['inherit', 'inherit', 'inherit'],
+    ...(say === null
+      ? {}
+      : {
+          onStep: (step): void => {
+            say(`  ✓ ${step.padEnd(12)} ${elapsed()}`);
+          },
+          onReady: (ready): void => {
+            for (const notice of ready.notices) say(`! ${notice}`);
+            say(`  ✓ ${String(ready.proof.checks.length)} walls proved`);
+          },
+        }),
+  });
+  if (say !== null) say(ended(result, elapsed()));
+  return result.exit.exitCode;
+}
+
+function ended(result: Awaited<ReturnType<typeof runSession>>, elapsed: string): string {
+  const kept = result.settlement.kind === 'kept' ? `kept in ${result.stateDirectory}` : 'nothing changed, nothing kept';
+  return table([[`${result.slug} ended (exit ${String(result.exit.exitCode)})`, elapsed, kept]], '');
+}

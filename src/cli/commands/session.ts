@@ -1,0 +1,83 @@
+import type { AgentExit, ApplyContext, Backend } from '../../ports/backend.ts';
+import { BottleError } from '../../kernel/errors.ts';
+import { launchBottle, type LaunchedBottle } from '../../launch/bottle.ts';
+import type { BuiltPlan } from '../../launch/plan.ts';
+import { resolveSecrets } from '../../launch/secrets.ts';
+import { settle, stampWorkspace, type Settlement } from '../../launch/settle.ts';
+import { systemClock } from '../../platform/clock.ts';
+import { systemRandom } from '../../platform/random.ts';
+import type { CliContext } from '../context.ts';
+import { countDecisions, type DecisionCounts } from './decisions.ts';
+
+/** One bottle's life as `run` and `start` share it: launch, let the agent work, settle, take down. */
+export interface SessionOptions {
+  readonly built: BuiltPlan;
+  readonly backend: Backend;
+  readonly stdio: ApplyContext['stdio'];
+  readonly onStep?: (step: string) => void;
+  readonly onReady?: (bottle: LaunchedBottle) => void;
+}
+
+export interface SessionResult {
+  readonly slug: string;
+  readonly exit: AgentExit;
+  readonly settlement: Settlement;
+  readonly stateDirectory: string;
+  readonly decisions: DecisionCounts;
+}
+
+/** Given to the agent between TERM and KILL when the operator stops the bottle. */
+const STOP_GRACE_MS = 8_000;
+
+export async function runSession(context: CliContext, options: SessionOptions): Promise<SessionResult> {
+  const { plan, secrets } = options.built;
+  const values = resolveSecrets(secrets, context.secrets);
+  const probe = await options.backend.probe();
+  if (!probe.available) {
+    throw new BottleError('backend_unavailable', { message: `${plan.backend}: ${probe.why}`, hint: probe.fix });
+  }
+  const bottle = await launchBottle({
+    plan,
+    backend: options.backend,
+    paths: context.paths,
+    values,
+    userName: context.userName,
+    stdio: options.stdio,
+    signal: context.stopRequested,
+    clock: systemClock,
+    random: systemRandom,
+    allocateUid: context.allocateUid,
+    ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
+  });
+  return finish(context, bottle, options);
+}
+
+async function finish(context: CliContext, bottle: LaunchedBottle, options: SessionOptions): Promise<SessionResult> {
+  const stop = (): void => {
+    void bottle.stop(STOP_GRACE_MS);
+  };
+  try {
+    options.onReady?.(bottle);
+    stampWorkspace(bottle.paths);
+    context.stopRequested.addEventListener('abort', stop, { once: true });
+    const exit = await bottle.run();
+    const settlement = settle(exit, bottle.paths);
+    await bottle.end();
+    const decisions = countDecisions(bottle.paths.record);
+    if (settlement.kind === 'unchanged') bottle.discard();
+    else bottle.preserve(settlement.reason, exit.exitCode);
+    return {
+      slug: bottle.slug,
+      exit,
+      settlement,
+      stateDirectory: bottle.paths.root,
+      decisions,
+    };
+  } catch (failure) {
+    await bottle.end();
+    bottle.preserve('error', null);
+    throw failure;
+  } finally {
+    context.stopRequested.removeEventListener('abort', stop);
+  }
+}

@@ -1,0 +1,68 @@
+import { Secret } from '../kernel/secret.ts';
+import { openManifests, loadSettings } from '../manifest/index.ts';
+import { nodeFiles } from '../platform/files.ts';
+import { allocateHostUid } from '../platform/uid-lock.ts';
+import type { SecretSource } from '../ports/secret-source.ts';
+import { homePaths } from '../state/paths.ts';
+import type { CliContext } from './context.ts';
+import { openTerminal } from './terminal.ts';
+
+export interface ProcessFacts {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly operatorHome: string;
+  readonly userName: string;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+  readonly interactive: boolean;
+}
+
+/** Two interrupts within this time mean: kill, now. */
+const IMPATIENCE_MS = 1_500;
+
+export function createContext(facts: ProcessFacts): CliContext {
+  const paths = homePaths(facts.environment);
+  const stop = new AbortController();
+  watchSignals(stop);
+  let settings: ReturnType<typeof loadSettings> | null = null;
+  return {
+    cwd: facts.cwd,
+    operatorHome: facts.operatorHome,
+    userName: facts.userName,
+    environment: facts.environment,
+    paths,
+    terminal: openTerminal(facts),
+    secrets: secretSource(facts.environment),
+    manifests: () => openManifests({ home: paths.home, cwd: facts.cwd, files: nodeFiles }),
+    settings: () => (settings ??= loadSettings({ home: paths.home, files: nodeFiles })),
+    signalProcess: (pid, signal) => {
+      process.kill(pid, signal);
+    },
+    interactive: facts.interactive,
+    stopRequested: stop.signal,
+    allocateUid: process.getuid?.() === 0 ? () => allocateHostUid(paths.uidLocks) : null,
+  };
+}
+
+function secretSource(environment: Readonly<Record<string, string | undefined>>): SecretSource {
+  const read = (variable: string): Secret | null => {
+    const value = environment[variable];
+    return value === undefined || value === '' ? null : new Secret(variable, value);
+  };
+  return {
+    hostVariable: read,
+    preparedAnswer: (name) => read(`BOT_BOTTLE_SECRET_${name}`),
+  };
+}
+
+/** Once stops in order; a second time within a moment kills: the boxes die with this process. */
+function watchSignals(stop: AbortController): void {
+  let lastAt = -Infinity;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    const now = performance.now();
+    if (now - lastAt < IMPATIENCE_MS) process.exit(signal === 'SIGINT' ? 130 : 143);
+    lastAt = now;
+    stop.abort(signal);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+}

@@ -1,0 +1,43 @@
+import { z } from 'zod';
+
+/** Commander hands over loosely typed options; each command reads its own through a schema. */
+const ListenSchema = z.object({ host: z.string(), port: z.int() });
+const BackendSchema = z.enum(['bubblewrap', 'docker', 'smolmachines', 'vm']).optional();
+const WorkspaceSchema = z.enum(['copy', 'none', 'clone', 'bind']).optional();
+
+export const RunOptionsSchema = z.object({
+  bottle: z.array(z.string()),
+  backend: BackendSchema,
+  workspace: WorkspaceSchema,
+  verbose: z.boolean().default(false),
+});
+export type RunOptions = z.infer<typeof RunOptionsSchema>;
+
+export const StartOptionsSchema = z.object({
+  bottle: z.array(z.string()),
+  backend: BackendSchema,
+  workspace: WorkspaceSchema,
+  cwd: z.union([z.string(), z.literal(true)]).optional(),
+  headless: z.boolean().default(false),
+  prompt: z.string().optional(),
+  label: z.string().optional(),
+  color: z.string().optional(),
+  dryRun: z.boolean().default(false),
+  json: z.boolean().default(false),
+  yes: z.boolean().default(false),
+});
+export type StartOptions = z.infer<typeof StartOptionsSchema>;
+
+export const GatewayOptionsSchema = z.object({
+  bottle: z.array(z.string()),
+  listen: ListenSchema,
+  auth: z.boolean().default(false),
+  logDecisions: z.boolean().default(false),
+});
+
+export const ExplainOptionsSchema = z.object({
+  bottle: z.array(z.string()),
+  header: z.array(z.string()),
+  data: z.string().optional(),
+  json: z.boolean().default(false),
+});
