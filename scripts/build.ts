@@ -1,6 +1,6 @@
 /**
  * Bundles each entry into one self-contained file of `dist/`: a sandbox mounts just that file and the node binary.
- * `--partial` builds the entries whose sources exist and says loudly which are missing.
+ * `--partial` builds the entries that can be built and says loudly which are missing.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -14,26 +14,35 @@ const NOTICES = 'THIRD-PARTY.txt';
 
 /** Builds into `<root>/dist`. Each file is replaced by a rename, so whoever runs or builds meanwhile sees whole files. */
 export async function build(root: string, options: { readonly partial: boolean }): Promise<readonly string[]> {
-  const missing = Object.entries(ENTRIES).filter(([, source]) => !fs.existsSync(path.join(root, source)));
-  if (missing.length > 0) {
-    const list = missing.map(([name, source]) => `  dist/${name} from ${source}`).join('\n');
-    if (!options.partial) throw new Error(`sources of these entries are missing:\n${list}`);
-    process.stderr.write(`\nPARTIAL BUILD: these are missing\n${list}\n\n`);
-  }
-  const entries = Object.entries(ENTRIES).filter((entry) => !missing.some(([name]) => name === entry[0]));
   fs.mkdirSync(path.join(root, 'dist'), { recursive: true });
   fs.mkdirSync(path.join(root, '.cache'), { recursive: true });
   const scratch = fs.mkdtempSync(path.join(root, '.cache', 'build-'));
   try {
+    const names: string[] = [];
     const moduleIds: string[] = [];
-    for (const [name, source] of entries) moduleIds.push(...(await bundle(root, source, path.join(scratch, name))));
+    const failures: string[] = [];
+    for (const [name, source] of Object.entries(ENTRIES)) {
+      try {
+        moduleIds.push(...(await bundle(root, source, path.join(scratch, name))));
+        names.push(name);
+      } catch (failure) {
+        failures.push(`dist/${name} from ${source}: ${failure instanceof Error ? failure.message : String(failure)}`);
+      }
+    }
+    report(failures, options);
     fs.writeFileSync(path.join(scratch, NOTICES), thirdPartyNotices(moduleIds));
-    const names = [...entries.map(([name]) => name), NOTICES];
-    for (const name of names) fs.renameSync(path.join(scratch, name), path.join(root, 'dist', name));
+    for (const name of [...names, NOTICES]) fs.renameSync(path.join(scratch, name), path.join(root, 'dist', name));
     return names;
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+function report(failures: readonly string[], { partial }: { readonly partial: boolean }): void {
+  if (failures.length === 0) return;
+  const list = failures.join('\n\n');
+  if (!partial) throw new Error(`these entries can't be built\n${list}`);
+  process.stderr.write(`\nPARTIAL BUILD, these are missing:\n${list}\n\n`);
 }
 
 async function bundle(root: string, source: string, file: string): Promise<readonly string[]> {
