@@ -1,0 +1,43 @@
+import fs from 'node:fs';
+
+/** Reading `/proc`: processes end while one looks, so an absent file is an answer (null), not a failure. */
+export function readTextOrNull(file: string): string | null {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch (failure) {
+    if (failure instanceof Error && 'code' in failure) return null;
+    throw failure;
+  }
+}
+
+/** Field 22 of `/proc/<pid>/stat`: with the pid it names a process for ever, while pids alone are used again. */
+export function processStartTime(pid: number): string | null {
+  const stat = readTextOrNull(`/proc/${String(pid)}/stat`);
+  return stat === null ? null : (stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null);
+}
+
+export function childrenOf(pid: number): readonly number[] {
+  const text = readTextOrNull(`/proc/${String(pid)}/task/${String(pid)}/children`);
+  return text === null ? [] : text.split(' ').filter(Boolean).map(Number);
+}
+
+/** The process and everything below it. In a pid namespace's first process that is the whole namespace. */
+export function processTree(pid: number): readonly number[] {
+  const found: number[] = [];
+  const open = [pid];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    found.push(next);
+    open.push(...childrenOf(next));
+  }
+  return found;
+}
+
+/** False when the process was gone already. */
+export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch (failure) {
+    if (failure instanceof Error && 'code' in failure && failure.code === 'ESRCH') return false;
+    throw failure;
+  }
+}

@@ -1,0 +1,71 @@
+import fs from 'node:fs';
+import net from 'node:net';
+import { BottleError } from '../kernel/errors.ts';
+
+/**
+ * Host uids for processes that must not run as root (SECURITY S5, S6b): one for each, from a range that no account
+ * uses. What is taken is marked by a listening socket with an abstract name: taking it is one atomic call, whoever's
+ * home we work for, it leaves no file, and the kernel gives it back however the holder ends.
+ */
+export interface HostUid {
+  readonly uid: number;
+  release(): Promise<void>;
+}
+
+export const HOST_UIDS = { first: 2_000_000, count: 1_000 } as const;
+
+/** Prefers the owner of a tree that is to be used again, so that the host need not walk it to change owners. */
+export async function allocateHostUid(preferred: number | null = null): Promise<HostUid> {
+  const busy = uidsInUse();
+  const inRange = preferred !== null && preferred >= HOST_UIDS.first && preferred < HOST_UIDS.first + HOST_UIDS.count;
+  for (const uid of [...(inRange ? [preferred] : []), ...candidates()]) {
+    if (busy.has(uid)) continue;
+    const mark = await takeMark(uid);
+    if (mark !== null) return { uid, release: () => giveBack(mark) };
+  }
+  throw new BottleError('resource_unavailable', {
+    message: `no host uid is free between ${HOST_UIDS.first} and ${HOST_UIDS.first + HOST_UIDS.count - 1}`,
+    hint: 'bot-bottle list active',
+  });
+}
+
+function* candidates(): Generator<number> {
+  for (let offset = 0; offset < HOST_UIDS.count; offset += 1) yield HOST_UIDS.first + offset;
+}
+
+function takeMark(uid: number): Promise<net.Server | null> {
+  const { promise, resolve, reject } = Promise.withResolvers<net.Server | null>();
+  const server = net.createServer((connection) => {
+    connection.destroy();
+  });
+  server.once('error', (failure) => {
+    if ('code' in failure && failure.code === 'EADDRINUSE') resolve(null);
+    else reject(failure);
+  });
+  server.listen(`\0bot-bottle/uid/${uid}`, () => {
+    resolve(server);
+  });
+  server.unref();
+  return promise;
+}
+
+function giveBack(mark: net.Server): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  mark.close(() => {
+    resolve(undefined);
+  });
+  return promise;
+}
+
+/** Accounts of this machine, and owners of processes: another network namespace has marks that can't be seen here. */
+function uidsInUse(): ReadonlySet<number> {
+  const accounts = fs
+    .readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => Number(line.split(':')[2]));
+  const owners = fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => fs.statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? 0);
+  return new Set([...accounts, ...owners]);
+}
