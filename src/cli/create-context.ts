@@ -1,7 +1,7 @@
 import { Secret } from '../kernel/secret.ts';
 import { openManifests, loadSettings } from '../manifest/index.ts';
-import { nodeFiles } from '../platform/files.ts';
-import { allocateHostUid } from '../platform/uid-lock.ts';
+import { hostFiles } from '../platform/files.ts';
+import { allocateUid } from '../platform/uid-lock.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
 import { homePaths } from '../state/paths.ts';
 import type { CliContext } from './context.ts';
@@ -33,14 +33,14 @@ export function createContext(facts: ProcessFacts): CliContext {
     paths,
     terminal: openTerminal(facts),
     secrets: secretSource(facts.environment),
-    manifests: () => openManifests({ home: paths.home, cwd: facts.cwd, files: nodeFiles }),
-    settings: () => (settings ??= loadSettings({ home: paths.home, files: nodeFiles })),
+    manifests: () => openManifests({ home: paths.home, cwd: facts.cwd, files: hostFiles(facts.operatorHome) }),
+    settings: () => (settings ??= loadSettings({ home: paths.home, files: hostFiles(facts.operatorHome) })),
     signalProcess: (pid, signal) => {
       process.kill(pid, signal);
     },
     interactive: facts.interactive,
     stopRequested: stop.signal,
-    allocateUid: process.getuid?.() === 0 ? () => allocateHostUid(paths.uidLocks) : null,
+    allocateUid: process.getuid?.() === 0 ? () => Promise.resolve(allocateUid()) : null,
   };
 }
 

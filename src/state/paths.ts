@@ -15,7 +15,6 @@ export interface HomePaths {
   readonly isDefaultHome: boolean;
   readonly stateRoot: string;
   readonly cacheRoot: string;
-  readonly uidLocks: string;
   /** Sockets live here: a socket path holds 107 bytes, so it can't be below the home. */
   readonly runtimeRoot: string;
 }
@@ -50,7 +49,6 @@ export function homePaths(environment: HostEnvironment): HomePaths {
     isDefaultHome: home === standard,
     stateRoot: path.join(home, 'state'),
     cacheRoot: path.join(home, 'cache'),
-    uidLocks: path.join(home, 'uids'),
     runtimeRoot: runtimeRoot(environment),
   };
 }

@@ -1,0 +1,166 @@
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { planCleanup, performCleanup } from '../../src/launch/cleanup.ts';
+import { findBottle, listBottles, writeBottleFile, type BottleFile } from '../../src/state/bottles.ts';
+import { Journal, readJournal } from '../../src/state/journal.ts';
+import { tryLock } from '../../src/state/lock.ts';
+import { bottlePaths, ensurePrivateDirectory, homePaths, type HomePaths } from '../../src/state/paths.ts';
+
+let root = '';
+let paths: HomePaths;
+beforeEach(() => {
+  root = fs.mkdtempSync(path.join(os.tmpdir(), 'state-'));
+  paths = homePaths({ BOT_BOTTLE_HOME: root });
+});
+afterEach(() => {
+  fs.rmSync(root, { recursive: true });
+});
+
+function bottle(slug: string, change: Partial<BottleFile> = {}): BottleFile {
+  fs.mkdirSync(bottlePaths(paths, slug).root, { recursive: true });
+  const file: BottleFile = {
+    version: 1,
+    slug,
+    agent: 'reviewer',
+    label: null,
+    backend: 'bubblewrap',
+    startedAt: '2026-01-01T00:00:00.000Z',
+    launcherPid: 1,
+    services: ['egress'],
+    workspaceMode: 'copy',
+    preserved: null,
+    agentStarted: true,
+    ...change,
+  };
+  writeBottleFile(paths, file);
+  return file;
+}
+
+describe('the lock says what is live', () => {
+  it('is refused to a second taker and comes back when the first ends', () => {
+    const file = path.join(root, 'lock');
+    const first = tryLock(file);
+    expect(first).not.toBeNull();
+    expect(tryLock(file)).toBeNull();
+    first?.[Symbol.dispose]();
+    const second = tryLock(file);
+    expect(second).not.toBeNull();
+    second?.[Symbol.dispose]();
+  });
+
+  it('comes back when its holder is killed', async () => {
+    const file = path.join(root, 'lock');
+    const script = `import { tryLock } from ${JSON.stringify(path.resolve('src/state/lock.ts'))}; globalThis.held = tryLock(${JSON.stringify(file)}); console.log('held'); setInterval(() => {}, 1e6);`;
+    const holder = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise((resolve) => holder.stdout.once('data', resolve));
+    expect(tryLock(file)).toBeNull();
+    const gone = new Promise((resolve) => holder.once('exit', resolve));
+    holder.kill('SIGKILL');
+    await gone;
+    const taken = tryLock(file);
+    expect(taken).not.toBeNull();
+    taken?.[Symbol.dispose]();
+  });
+});
+
+describe('the journal', () => {
+  it('reads back what was appended, and not a torn last line', () => {
+    const file = path.join(root, 'journal');
+    using journal = new Journal(file);
+    journal.append({ step: 'one', detail: { directory: '/a', pid: 3 } });
+    fs.appendFileSync(file, '{"step":"tw');
+    expect(readJournal(file)).toEqual([{ step: 'one', detail: { directory: '/a', pid: 3 } }]);
+  });
+
+  it('of a bottle that never had one is empty', () => {
+    expect(readJournal(path.join(root, 'absent'))).toEqual([]);
+  });
+});
+
+describe('listing', () => {
+  it('tells live, preserved and orphaned bottles apart', () => {
+    bottle('a-live');
+    bottle('b-kept', { preserved: { reason: 'exit', exitCode: 1 } });
+    bottle('c-lost');
+    using lock = tryLock(bottlePaths(paths, 'a-live').lock) ?? { [Symbol.dispose]: () => undefined };
+    void lock;
+    expect(listBottles(paths).map(({ slug, state }) => [slug, state])).toEqual([
+      ['a-live', 'live'],
+      ['b-kept', 'preserved'],
+      ['c-lost', 'orphan'],
+    ]);
+  });
+
+  it('finds a bottle by any beginning that is unique', () => {
+    bottle('reviewer-abc');
+    bottle('reviewer-abd');
+    const known = listBottles(paths);
+    expect(findBottle(known, 'reviewer-abc').slug).toBe('reviewer-abc');
+    expect(findBottle(known, 'reviewer-abd').slug).toBe('reviewer-abd');
+    expect(() => findBottle(known, 'reviewer')).toThrow('several bottles');
+    expect(() => findBottle(known, 'builder')).toThrow('no bottle is called');
+  });
+
+  it('refuses state that another version wrote, naming the file', () => {
+    bottle('a-one');
+    fs.writeFileSync(bottlePaths(paths, 'a-one').bottleFile, '{"version":99}');
+    expect(() => listBottles(paths)).toThrow(/bottle\.json was not written by this version/);
+  });
+});
+
+describe('G-KEEP cleanup', () => {
+  it('removes an orphan whose agent never began, and keeps the work of one that did', () => {
+    bottle('never');
+    bottle('begun');
+    fs.mkdirSync(bottlePaths(paths, 'begun').workspace);
+    fs.writeFileSync(path.join(bottlePaths(paths, 'begun').workspace, 'work'), 'precious');
+    using journal = new Journal(bottlePaths(paths, 'begun').journal);
+    journal.append({ step: 'agent', detail: {} });
+    const plans = planCleanup(paths, { preserved: false });
+    expect(plans.flatMap((plan) => performCleanup(paths, plan))).toEqual([]);
+    expect(fs.existsSync(bottlePaths(paths, 'never').root)).toBe(false);
+    expect(fs.readFileSync(path.join(bottlePaths(paths, 'begun').workspace, 'work'), 'utf8')).toBe('precious');
+    expect(listBottles(paths).map(({ slug, state }) => [slug, state])).toEqual([['begun', 'preserved']]);
+  });
+
+  it('touches neither live nor preserved bottles', () => {
+    bottle('live');
+    bottle('kept', { preserved: { reason: 'exit', exitCode: 1 } });
+    const lock = tryLock(bottlePaths(paths, 'live').lock);
+    expect(planCleanup(paths, { preserved: false })).toEqual([]);
+    expect(planCleanup(paths, { preserved: true }).map(({ slug }) => slug)).toEqual(['kept']);
+    lock?.[Symbol.dispose]();
+  });
+
+  it('ends only the very process that the journal names: a pid that was used again is left alone', () => {
+    bottle('left');
+    using journal = new Journal(bottlePaths(paths, 'left').journal);
+    journal.append({ step: 'bottle', detail: { pid: process.pid, startTime: '1' } });
+    const [plan] = planCleanup(paths, { preserved: false });
+    expect(plan?.actions.map(({ kind }) => kind)).toEqual(['remove']);
+  });
+});
+
+describe('private directories', () => {
+  it('refuses one that others can read', () => {
+    const directory = path.join(root, 'shared');
+    fs.mkdirSync(directory);
+    fs.chmodSync(directory, 0o755);
+    expect(() => {
+      ensurePrivateDirectory(directory);
+    }).toThrow('nobody else can read or write');
+  });
+
+  it('refuses a link that somebody put in its place', () => {
+    fs.mkdirSync(path.join(root, 'real'), { mode: 0o700 });
+    fs.symlinkSync('real', path.join(root, 'link'));
+    expect(() => {
+      ensurePrivateDirectory(path.join(root, 'link'));
+    }).toThrow('nobody else can read or write');
+  });
+});
