@@ -58,4 +58,6 @@ export const LIMITS = {
   toolFetchTimeoutMs: 900_000,
   /** Kept of what a tool says on stderr, for the error message. */
   toolOutputBytes: 16 * KiB,
+  /** A bottle, agent or settings file, prompt included. */
+  manifestBytes: 512 * KiB,
 } as const;

@@ -14,7 +14,7 @@ export const PathMatchSchema = z.strictObject({
 });
 export const HeaderMatchSchema = z.strictObject({
   type: z.enum(['exact', 'regex']),
-  name: z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/),
+  name: z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'a header name'),
   value: z.string().max(4096),
 });
 export const MethodSchema = z.string().regex(/^[A-Z]{1,20}$/, 'an HTTP method in capitals');
