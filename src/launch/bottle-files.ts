@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import tls from 'node:tls';
+import { promisify } from 'node:util';
+import { findProgram } from '../bundle/host-facts.ts';
 import { BottleError } from '../kernel/errors.ts';
 import { javaTrustStore } from '../platform/java-trust-store.ts';
 import { INSIDE, type BottlePlan } from '../schema/plan.ts';
@@ -31,4 +34,25 @@ export function writeTrust(caCertificate: string, paths: BottlePaths): void {
   write(INSIDE.caFile, caCertificate);
   write(INSIDE.caBundle, [caCertificate, ...tls.rootCertificates].join('\n'));
   write(INSIDE.javaTrustStore, javaTrustStore(caCertificate));
+}
+
+const run = promisify(execFile);
+const CERTUTIL_TIMEOUT_MS = 10_000;
+
+/**
+ * Chromium and its kin trust only an NSS database in the home. NSS's own tool writes it, where the host has that tool
+ * (`libnss3-tools`); without it, browsers in the bottle are the only programs that don't know the CA. Answers whether
+ * it was written.
+ */
+export async function writeNssDatabase(paths: BottlePaths): Promise<boolean> {
+  const certutil = findProgram('certutil');
+  if (certutil === null) return false;
+  const directory = path.join(paths.home, '.pki', 'nssdb');
+  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const database = ['-d', `sql:${directory}`];
+  const options = { env: {}, timeout: CERTUTIL_TIMEOUT_MS };
+  const certificate = path.join(paths.ours, path.posix.basename(INSIDE.caFile));
+  await run(certutil, ['-N', '--empty-password', ...database], options);
+  await run(certutil, ['-A', '-n', 'bot-bottle', '-t', 'C,,', '-i', certificate, ...database], options);
+  return true;
 }

@@ -13,7 +13,7 @@ import { Journal } from '../state/journal.ts';
 import { writeBottleFile, type BottleFile } from '../state/bottles.ts';
 import { tryLock, type BottleLock } from '../state/lock.ts';
 import { bottlePaths, ensurePrivateDirectory, type BottlePaths, type HomePaths } from '../state/paths.ts';
-import { writeHome, writeTrust } from './bottle-files.ts';
+import { writeHome, writeNssDatabase, writeTrust } from './bottle-files.ts';
 import { startBottleBundle } from './bundle.ts';
 import { prepareHandover, type Handover } from './handover.ts';
 import { runSteps, type Step } from './steps.ts';
@@ -158,11 +158,11 @@ function steps(backendPlan: unknown): readonly Step<Context>[] {
     {
       name: 'home',
       announce: ({ paths }) => ({ directory: paths.home }),
-      run: ({ options, paths, handover }) => {
+      run: async ({ options, paths, handover }) => {
         fs.mkdirSync(paths.home, { mode: 0o700 });
         writeHome(options.plan, paths);
         writeTrust(handover.caCertificate, paths);
-        return Promise.resolve();
+        await writeNssDatabase(paths);
       },
     },
     {

@@ -1,0 +1,198 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import fs from 'node:fs';
+import path from 'node:path';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { UNBUILT_COMMANDS } from '../../src/cli/commands/unbuilt.ts';
+import { pollUntil } from '../../src/launch/readiness.ts';
+import { answering, startOrigin, upstreamCa } from '../egress/support/origin.ts';
+import { collect, firstLine, World } from './support/world.ts';
+
+const exec = promisify(execFile);
+const ROUTE =
+  'egress:\n  routes:\n    - host: api.example.com\n      matches:\n        - paths: [{type: prefix, value: /v1}]\n          methods: [GET]';
+
+describe('explain', () => {
+  it.each([
+    ['GET', 'https://api.example.com/v1/x', 0, 'allow', 'allowed'],
+    ['POST', 'https://api.example.com/v1/x', 3, 'deny', 'no_match'],
+    ['GET', 'https://api.example.com/v1/%2e%2e/admin', 3, 'deny', 'ambiguous_path'],
+    ['GET', 'https://other.example.com/', 3, 'deny', 'no_route'],
+    ['GET', 'https://api.example.com/v1/info/refs?service=git-receive-pack', 3, 'deny', 'git_push'],
+  ])('%s %s → exit %i', async (method, url, code, decision, reason) => {
+    using world = new World();
+    world.bottle('api', ROUTE);
+    const result = await world.run(['explain', '--bottle', 'api', method, url, '--json']);
+    expect(result.code, result.stderr).toBe(code);
+    expect(JSON.parse(result.stdout)).toMatchObject({ decision, reason });
+    expect(JSON.parse(result.stdout)).toHaveProperty('trace');
+  });
+
+  it('sees a known value in a header and in a file, if the host has it', async () => {
+    using world = new World();
+    world.bottle('api', `env:\n  KEY: "\${MY_KEY}"\n${ROUTE}`);
+    const env = { MY_KEY: 'key-5d41402abc4b2a76b9719d91' };
+    fs.writeFileSync(path.join(world.project, 'body'), `x=${Buffer.from(env.MY_KEY).toString('hex')}`);
+    const args = ['explain', '--bottle', 'api', 'GET', 'https://api.example.com/v1/x'];
+    for (const more of [
+      ['-H', `x-note: ${env.MY_KEY}`],
+      ['--data', '@body'],
+    ]) {
+      const result = await world.run([...args, ...more, '--json'], { env });
+      expect(JSON.parse(result.stdout)).toMatchObject({ decision: 'deny', reason: 'known_secret' });
+      expect(result.stdout).not.toContain(env.MY_KEY);
+    }
+  });
+});
+
+describe('gateway', () => {
+  it('announces itself in one line of JSON, logs decisions, and ends on SIGTERM with 0', async () => {
+    await using origin = await startOrigin(answering('hello'));
+    using world = new World();
+    const ca = path.join(world.home, 'upstream.pem');
+    fs.writeFileSync(ca, upstreamCa.certificate);
+    world.settings(
+      `upstream:\n  extra_ca: [${ca}]\n  resolve: {'api.example.com:443': '127.0.0.1:${String(origin.port)}'}\n`,
+    );
+    world.bottle('api', ROUTE);
+    const child = world.spawn(['gateway', '--bottle', 'api', '--log-decisions']);
+    const ended = collect(child);
+    const announced: unknown = JSON.parse(await firstLine(child));
+    expect(announced).toEqual({
+      slug: expect.stringMatching(/^gateway-/),
+      proxy: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+      ca: expect.stringMatching(/\.pem$/),
+      control: expect.stringMatching(/\.sock$/),
+    });
+    const { proxy, ca: gatewayCa } = announced as { proxy: string; ca: string };
+    const allowed = await exec('curl', [
+      '-sS',
+      '--proxy',
+      proxy,
+      '--cacert',
+      gatewayCa,
+      'https://api.example.com/v1/x',
+    ]);
+    expect(allowed.stdout).toBe('hello');
+    const refused = exec('curl', ['-sS', '--proxy', proxy, '--cacert', gatewayCa, 'https://other.example.com/']);
+    await expect(refused).rejects.toThrow('403');
+    await sleep(200);
+    child.kill('SIGTERM');
+    const { code, stdout } = await ended;
+    expect(code).toBe(0);
+    const records = stdout
+      .trim()
+      .split('\n')
+      .slice(1)
+      .map((line): unknown => JSON.parse(line));
+    expect(records).toMatchObject([
+      { decision: 'allow', reason: 'allowed', host: 'api.example.com', path: '/v1/x', status: 200 },
+      { decision: 'deny', reason: 'no_route', host: 'other.example.com', status: 403 },
+    ]);
+    expect(world.slugs()).toEqual([]);
+  });
+
+  it('S6 will not listen off loopback without --auth, and with it asks for a password', async () => {
+    using world = new World();
+    world.bottle('api', ROUTE);
+    const open = await world.run(['gateway', '--bottle', 'api', '--listen', '0.0.0.0:0']);
+    expect(open.code).toBe(2);
+    expect(open.stderr).toContain('--auth');
+    const child = world.spawn(['gateway', '--bottle', 'api', '--auth']);
+    const ended = collect(child);
+    const { proxy } = JSON.parse(await firstLine(child)) as { proxy: string };
+    expect(proxy).toMatch(/^http:\/\/bottle:[0-9a-f]{32}@127\.0\.0\.1:/);
+    const bare = proxy.replace(/\/\/.*@/, '//');
+    const { stdout } = await exec('curl', [
+      '-s',
+      '-o',
+      '/dev/null',
+      '-w',
+      '%{http_code}',
+      '--proxy',
+      bare,
+      'http://api.example.com/v1/x',
+    ]);
+    expect(stdout).toBe('407');
+    child.kill('SIGINT');
+    expect((await ended).code).toBe(0);
+  });
+});
+
+describe('list and stop', () => {
+  it('shows a live bottle and ends it in order', async () => {
+    using world = new World();
+    const child = world.spawn(['run', '--workspace', 'none', '--', 'sh', '-c', 'echo up; sleep 1000']);
+    const ended = collect(child);
+    await firstLine(child);
+    const listed = JSON.parse((await world.run(['list', 'active', '--json'])).stdout) as { slug: string }[];
+    expect(listed).toMatchObject([
+      {
+        slug: expect.stringMatching(/^run-[0-9a-z]{5}$/),
+        agent: 'run',
+        backend: 'bubblewrap',
+        state: 'running',
+        services: ['egress'],
+      },
+    ]);
+    const stopped = await world.run(['stop', listed[0]?.slug.slice(0, 6) ?? '']);
+    expect(stopped.code, stopped.stderr).toBe(0);
+    expect((await ended).code).toBe(143);
+    expect(JSON.parse((await world.run(['list', 'active', '--json'])).stdout)).toEqual([]);
+  });
+
+  it('SIGINT once ends the bottle in order, with 130 or the agent’s own code', async () => {
+    using world = new World();
+    const child = world.spawn(['run', '--workspace', 'none', '--', 'sh', '-c', 'echo up; sleep 1000']);
+    const ended = collect(child);
+    await firstLine(child);
+    child.kill('SIGINT');
+    expect([130, 143]).toContain((await ended).code);
+    await pollUntil('the bottle to be gone', 5_000, async () =>
+      (await world.run(['list', '--json'])).stdout === '[]\n' ? true : null,
+    );
+  });
+});
+
+describe('doctor', () => {
+  it('tells what the machine has, as REFERENCE says', async () => {
+    using world = new World();
+    const { stdout, code } = await world.run(['doctor', '--json']);
+    const report = JSON.parse(stdout) as { ok: boolean; backends: unknown[] };
+    expect(code).toBe(report.ok ? 0 : 1);
+    expect(report.backends).toContainEqual(expect.objectContaining({ name: 'bubblewrap', available: true }));
+  });
+});
+
+describe('usage', () => {
+  it.each(UNBUILT_COMMANDS)('$name says that it is not built yet and exits 2', async ({ name }) => {
+    using world = new World();
+    const result = await world.run([name]);
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain(`bot-bottle ${name} is not built yet`);
+  });
+
+  it.each([['start'], ['run'], ['gateway'], ['explain'], ['list'], ['stop'], ['cleanup'], ['doctor']])(
+    '%s --help shows an example',
+    async (name) => {
+      using world = new World();
+      const result = await world.run([name, '--help']);
+      expect(result.code).toBe(0);
+      expect(result.stdout).toContain('Example:');
+    },
+  );
+
+  it.each([
+    [['nonsense'], /unknown command/],
+    [['run'], /missing required argument/],
+    [['run', '--backend', 'castle', '--', 'true'], /Allowed choices/],
+    [['start', 'nobody'], /not built yet/],
+    [['gateway', '--bottle', 'x', '--listen', 'here'], /127\.0\.0\.1:8080/],
+  ])('%j is usage, exit 2 or an error of ours', async (args, message) => {
+    using world = new World();
+    const result = await world.run(args);
+    expect(result.code).toBeGreaterThan(0);
+    expect(result.stderr).toMatch(message);
+  });
+});

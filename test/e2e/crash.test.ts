@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { pollUntil } from '../../src/launch/readiness.ts';
+import { collect, World } from './support/world.ts';
+
+/** The launcher killed with -9 at every step: `cleanup --yes` must find all that is left, and lose no work (G-KEEP). */
+const STEPS = ['workspace', 'home', 'runtime', 'bottle', 'bundle', 'confinement'] as const;
+const FIXTURE = path.resolve('test/e2e/support/launch-and-die.ts');
+
+function processesOf(world: World): readonly string[] {
+  return fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+    .map((pid) => readable(`/proc/${pid}/cmdline`).replaceAll('\0', ' '))
+    .filter((command) => command.includes(world.home) || command.includes('victim-00000'));
+}
+
+function readable(file: string): string {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch {
+    // The process ended while the list was read.
+    return '';
+  }
+}
+
+function mountsOf(world: World): readonly string[] {
+  return fs
+    .readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(world.home) || line.includes('victim'));
+}
+
+async function dieAfter(world: World, step: string): Promise<void> {
+  const child = spawn(process.execPath, [FIXTURE, world.home, step], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const exit = collect(child);
+  if (step === 'agent') {
+    await new Promise<void>((resolve) => {
+      child.stdout.on('data', (chunk: Buffer) => {
+        if (chunk.toString().includes('started')) resolve();
+      });
+    });
+    child.kill('SIGKILL');
+  }
+  const { signal, stderr } = await exit;
+  expect(signal, stderr).toBe('SIGKILL');
+}
+
+describe('kill -9 of the launcher', () => {
+  it.each(STEPS)('G-KEEP H5 after step "%s" cleanup leaves no process, mount, socket or file', async (step) => {
+    using world = new World();
+    await dieAfter(world, step);
+    await pollUntil('the end of every process', 10_000, () => (processesOf(world).length === 0 ? true : null));
+    const cleaned = await world.run(['cleanup', '--yes']);
+    expect(cleaned.code, cleaned.stderr).toBe(0);
+    expect(world.slugs()).toEqual([]);
+    expect(mountsOf(world)).toEqual([]);
+    expect(readableDirectory('/run/bot-bottle').filter((name) => name.startsWith('victim'))).toEqual([]);
+    expect((await world.run(['cleanup', '--yes'])).stdout).toBe('nothing to clean up\n');
+  });
+
+  it('G-KEEP while the agent works: everything ends, and its workspace is preserved', async () => {
+    using world = new World();
+    await dieAfter(world, 'agent');
+    await pollUntil('the end of every process', 10_000, () => (processesOf(world).length === 0 ? true : null));
+    const cleaned = await world.run(['cleanup', '--yes']);
+    expect(cleaned.code, cleaned.stderr).toBe(0);
+    expect(world.slugs()).toEqual(['victim-00000']);
+    expect(readable(path.join(world.home, 'state/victim-00000/workspace/work'))).toBe('work\n');
+    expect(JSON.parse((await world.run(['list', '--all', '--json'])).stdout)).toMatchObject([{ state: 'preserved' }]);
+  });
+});
+
+function readableDirectory(directory: string): readonly string[] {
+  return fs.existsSync(directory) ? fs.readdirSync(directory) : [];
+}

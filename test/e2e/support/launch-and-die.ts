@@ -1,0 +1,58 @@
+import { bubblewrapBackend } from '../../../src/backends/bubblewrap/backend.ts';
+import { launchBottle } from '../../../src/launch/bottle.ts';
+import { buildPlan } from '../../../src/launch/plan.ts';
+import { systemClock } from '../../../src/platform/clock.ts';
+import { systemRandom } from '../../../src/platform/random.ts';
+import { allocateUid } from '../../../src/platform/uid-lock.ts';
+import { homePaths } from '../../../src/state/paths.ts';
+
+/** A launcher that kills itself, as hard as it can be done, right after the step that it is told. */
+const [home = '', dieAfter = ''] = process.argv.slice(2);
+const die = (): void => {
+  process.kill(process.pid, 'SIGKILL');
+};
+const { plan } = buildPlan({
+  slug: 'victim-00000',
+  agent: 'victim',
+  label: null,
+  backend: 'bubblewrap',
+  provider: 'command',
+  provision: {
+    title: 'victim',
+    argv: ['sh', '-c', 'echo work > work; echo started; exec sleep 1000'],
+    env: {},
+    files: [],
+    routes: [],
+    mounts: [],
+    verify: [],
+    warnings: [],
+  },
+  env: [],
+  plainHostValues: new Map(),
+  routes: [],
+  log: 1,
+  gitUser: {},
+  workspace: { mode: 'none' },
+  mounts: [],
+  resources: { strict: false },
+  debug: false,
+  upstream: { extraCa: [], resolve: {} },
+  warnings: [],
+});
+const bottle = await launchBottle({
+  plan,
+  backend: bubblewrapBackend(),
+  paths: homePaths({ BOT_BOTTLE_HOME: home }),
+  values: new Map(),
+  userName: 'tester',
+  stdio: ['ignore', 'inherit', 'inherit'],
+  signal: new AbortController().signal,
+  clock: systemClock,
+  random: systemRandom,
+  allocateUid: process.getuid?.() === 0 ? () => Promise.resolve(allocateUid()) : null,
+  onStep: (step) => {
+    if (step === dieAfter) die();
+  },
+});
+process.stdout.write('launched\n');
+await bottle.run();
