@@ -21,6 +21,9 @@ const RECORD_HEADER = 5;
 const HANDSHAKE_HEADER = 4;
 /** RFC 8446 section 5.1 */
 const RECORD_MAX = 16_384;
+/** RFC 8446 section 4.1.2 */
+const RANDOM = 32;
+const SESSION_ID_MAX = 32;
 
 class Malformed extends Error {}
 
@@ -83,52 +86,59 @@ export function parseClientHello(bytes: Uint8Array): ParsedClientHello {
   }
 }
 
-/** The handshake message's body, put together from its records; null while it is incomplete. */
+/**
+ * The handshake message's body, put together from its records; null while it is incomplete. The bound counts the bytes
+ * on the wire, record headers included, so that it does not matter how they arrive.
+ */
 function joinRecords(bytes: Uint8Array): Uint8Array | null {
-  const parts: Uint8Array[] = [];
+  const handshake = new Uint8Array(bytes.length);
   let joined = 0;
+  let wanted: number | null = null;
   for (let at = 0; at + RECORD_HEADER <= bytes.length;) {
-    const header = new Reader(bytes, at, at + RECORD_HEADER);
-    if (header.uint(1) !== 22) throw new Malformed('not a handshake record');
-    if (header.uint(1) !== 3) throw new Malformed('not a TLS record');
-    header.skip(1);
-    const length = header.uint(2);
-    if (length === 0 || length > RECORD_MAX) throw new Malformed('a record of an impossible length');
-    const part = bytes.subarray(at + RECORD_HEADER, at + RECORD_HEADER + length);
-    parts.push(part);
+    const content = at + RECORD_HEADER;
+    const end = content + readRecordHeader(new Reader(bytes, at, content));
+    const part = bytes.subarray(content, end);
+    handshake.set(part, joined);
+    const before = joined;
     joined += part.length;
-    const wanted = handshakeLength(parts, joined);
-    if (wanted !== null && joined >= wanted) return concat(parts, joined).subarray(HANDSHAKE_HEADER, wanted);
-    at += RECORD_HEADER + length;
+    wanted ??= handshakeLength(handshake.subarray(0, joined));
+    if (wanted !== null && before + end - content >= wanted) {
+      if (before + end - content > wanted) throw new Malformed('bytes after the client hello in its record');
+      if (end > LIMITS.clientHelloBytes) throw new Malformed('the client hello is too large');
+      return joined < wanted ? null : handshake.subarray(HANDSHAKE_HEADER, wanted);
+    }
+    at = end;
   }
   return null;
 }
 
-function handshakeLength(parts: readonly Uint8Array[], joined: number): number | null {
-  if (joined < HANDSHAKE_HEADER) return null;
-  const header = new Reader(concat(parts, joined));
+/** The length of the record's content. */
+function readRecordHeader(header: Reader): number {
+  if (header.uint(1) !== 22) throw new Malformed('not a handshake record');
+  if (header.uint(1) !== 3) throw new Malformed('not a TLS record');
+  header.skip(1);
+  const length = header.uint(2);
+  if (length === 0 || length > RECORD_MAX) throw new Malformed('a record of an impossible length');
+  return length;
+}
+
+function handshakeLength(begun: Uint8Array): number | null {
+  if (begun.length < HANDSHAKE_HEADER) return null;
+  const header = new Reader(begun);
   if (header.uint(1) !== 1) throw new Malformed('not a client hello');
   const length = HANDSHAKE_HEADER + header.uint(3);
   if (length > LIMITS.clientHelloBytes) throw new Malformed('the client hello is too large');
   return length;
 }
 
-function concat(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
 function readHello(body: Uint8Array): ParsedClientHello {
   const reader = new Reader(body);
-  reader.skip(2 + 32);
-  reader.vector(1);
-  reader.vector(2);
-  reader.vector(1);
+  if (reader.uint(1) !== 3) throw new Malformed('not a TLS version');
+  reader.skip(1 + RANDOM);
+  if (reader.vector(1).left > SESSION_ID_MAX) throw new Malformed('a session id that is too long');
+  const ciphers = reader.vector(2).left;
+  if (ciphers === 0 || ciphers % 2 !== 0) throw new Malformed('a malformed list of cipher suites');
+  if (reader.vector(1).left === 0) throw new Malformed('no compression method');
   if (reader.left === 0) return { kind: 'client-hello', sni: null, alpn: [], ech: false };
   const extensions = reader.vector(2);
   if (reader.left !== 0) throw new Malformed('bytes after the extensions');
@@ -160,6 +170,11 @@ function readServerName(content: Reader): string {
 function readAlpn(content: Reader): readonly string[] {
   const list = content.vector(2);
   const names: string[] = [];
-  while (list.left > 0) names.push(list.vector(1).text());
+  while (list.left > 0) {
+    const name = list.vector(1).text();
+    if (name === '') throw new Malformed('an empty protocol name');
+    names.push(name);
+  }
+  if (names.length === 0 || content.left !== 0) throw new Malformed('a malformed list of protocols');
   return names;
 }

@@ -72,11 +72,19 @@ const HEX = byteClass(
 const LF = 10;
 const CR = 13;
 
-/** Fields that a trailer may not bring: framing, routing, credentials (RFC 9110 section 6.5.1). */
+/** Fields that a trailer may not bring: framing, routing, credentials (RFC 9110 section 6.5.1, SECURITY S10). */
 const FORBIDDEN_TRAILERS = new Set([
-  'authorization', 'connection', 'content-encoding', 'content-length', 'content-type', 'cookie', 'expect', 'host',
-  'proxy-authorization', 'set-cookie', 'te', 'trailer', 'transfer-encoding', 'upgrade',
+  'api-key', 'authorization', 'cache-control', 'connection', 'content-encoding', 'content-length', 'content-range',
+  'content-type', 'cookie', 'expect', 'forwarded', 'host', 'job-token', 'keep-alive', 'location', 'max-forwards',
+  'private-token', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'range', 'set-cookie', 'te',
+  'trailer', 'transfer-encoding', 'upgrade', 'via', 'www-authenticate', 'x-api-key', 'x-auth-token',
+  'x-goog-api-key', 'x-http-method-override',
 ]); // prettier-ignore
+
+function isForbiddenTrailer(name: string): boolean {
+  const field = name.toLowerCase();
+  return FORBIDDEN_TRAILERS.has(field) || field.startsWith('x-forwarded-');
+}
 
 type ChunkState = 'size' | 'data' | 'data-end' | 'trailer' | 'done';
 
@@ -117,6 +125,7 @@ class ChunkedDecoder implements BodyDecoder {
     const previous = line.at(-1);
     if (byte === LF && previous !== CR) this.#error = 'line feed without carriage return in chunked coding';
     else if (previous === CR && byte !== LF) this.#error = 'carriage return without line feed in chunked coding';
+    else if (this.#state === 'data-end' && byte !== CR && byte !== LF) this.#error = 'a chunk is longer than its size';
     line.push(byte);
     if (this.#error !== null) return;
     const limit = this.#state === 'trailer' ? LIMITS.httpTrailerBytes : LIMITS.httpChunkLineBytes;
@@ -126,7 +135,6 @@ class ChunkedDecoder implements BodyDecoder {
 
   #endOfLine(line: Uint8Array): void {
     if (this.#state === 'data-end') {
-      if (line.length !== 2) this.#error = 'a chunk is longer than its size';
       this.#next('size');
     } else if (this.#state === 'size') {
       this.#readSize(line);
@@ -148,8 +156,7 @@ class ChunkedDecoder implements BodyDecoder {
   #readTrailers(section: Uint8Array): void {
     const trailers = parseTrailers(section);
     if (typeof trailers === 'string') this.#error = trailers;
-    else if (trailers.some(([name]) => FORBIDDEN_TRAILERS.has(name.toLowerCase())))
-      this.#error = 'a trailer that may not be one';
+    else if (trailers.some(([name]) => isForbiddenTrailer(name))) this.#error = 'a trailer that may not be one';
     else this.#trailers = trailers;
     this.#next('done');
   }
@@ -165,7 +172,9 @@ function endsSection(section: Uint8Array): boolean {
   return section.length === 2 || (section.at(-3) === LF && section.at(-4) === CR);
 }
 
+/** No data, no chunk: one of size 0 would end the body. */
 export function encodeChunk(data: Uint8Array): Uint8Array {
+  if (data.length === 0) return data;
   const size = asciiBytes(`${data.length.toString(16)}\r\n`);
   const chunk = new Uint8Array(size.length + data.length + 2);
   chunk.set(size);

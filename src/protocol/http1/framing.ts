@@ -31,7 +31,8 @@ function declared(head: { version: '1.0' | '1.1'; headers: readonly Header[] }):
   }
   if (lengths.length === 0) return ok({ length: null, chunked: false });
   const [text] = lengths;
-  if (lengths.length > 1 || text === undefined || !/^\d{1,16}$/.test(text)) return err('malformed Content-Length');
+  if (lengths.length > 1 || text === undefined || !/^(?:0|[1-9]\d{0,15})$/.test(text))
+    return err('malformed Content-Length');
   const length = Number(text);
   return Number.isSafeInteger(length) ? ok({ length, chunked: false }) : err('Content-Length too large');
 }
@@ -47,11 +48,17 @@ export function requestFraming(head: RequestHead): Result<Framing, string> {
 export function responseFraming(head: ResponseHead, requestMethod: string): Result<Framing, string> {
   const found = declared(head);
   if (!found.ok) return found;
-  if (requestMethod === 'HEAD' || head.status === 204 || head.status === 304 || head.status < 200) {
-    return ok({ kind: 'none' });
+  const { chunked, length } = found.value;
+  const { status } = head;
+  // A CONNECT that was accepted: what follows is the tunnel.
+  if (requestMethod === 'CONNECT' && status >= 200 && status < 300) return ok({ kind: 'none' });
+  if (status < 200 || status === 204 || status === 304) {
+    // 304 may say how long the body would be. Readers that believe the fields of the others would wait for one.
+    const promisesBody = chunked || (status !== 304 && length !== null && length > 0);
+    return promisesBody ? err(`a body promised by a ${String(status)}`) : ok({ kind: 'none' });
   }
-  if (found.value.chunked) return ok({ kind: 'chunked' });
-  const { length } = found.value;
+  if (requestMethod === 'HEAD') return ok({ kind: 'none' });
+  if (chunked) return ok({ kind: 'chunked' });
   if (length === null) return ok({ kind: 'until-close' });
   return ok(length === 0 ? { kind: 'none' } : { kind: 'length', length });
 }

@@ -48,6 +48,16 @@ const VALUE = byteClass((byte) => byte === TAB || (byte >= 32 && byte < 127));
 /** Reason phrases and header values of answers: obs-text passes, it can't change framing. */
 const LOOSE_VALUE = byteClass((byte) => byte === TAB || (byte >= 32 && byte !== 127));
 
+/**
+ * The methods of IANA's registry and of UPnP that other servers know. Case counts: `get` is GET to some and not to
+ * others, so it is nothing here.
+ */
+const METHODS: ReadonlySet<string> = new Set([
+  'ACL', 'BIND', 'CHECKOUT', 'CONNECT', 'COPY', 'DELETE', 'GET', 'HEAD', 'LINK', 'LOCK', 'M-SEARCH', 'MERGE',
+  'MKACTIVITY', 'MKCALENDAR', 'MKCOL', 'MOVE', 'NOTIFY', 'OPTIONS', 'PATCH', 'POST', 'PROPFIND', 'PROPPATCH', 'PURGE',
+  'PUT', 'QUERY', 'REBIND', 'REPORT', 'SEARCH', 'SUBSCRIBE', 'TRACE', 'UNBIND', 'UNLINK', 'UNLOCK', 'UNSUBSCRIBE',
+]); // prettier-ignore
+
 interface Invalid {
   readonly kind: 'invalid';
   readonly status: 400 | 414 | 431 | 505;
@@ -68,7 +78,9 @@ function findEnd(bytes: Uint8Array): number | Invalid {
       return invalid('carriage return without line feed');
     }
   }
-  return bytes.length >= LIMITS.httpHeadBytes ? invalid('the head is too large', 431) : -1;
+  if (bytes.length < LIMITS.httpHeadBytes) return -1;
+  const firstLineFits = bytes.subarray(0, LIMITS.httpHeadBytes).includes(LF);
+  return firstLineFits ? invalid('the head is too large', 431) : invalid('the first line is too long', 414);
 }
 
 function lineEnd(bytes: Uint8Array, from: number): number {
@@ -106,10 +118,10 @@ function parseRequestLine(
   end: number,
 ): Invalid | { method: string; target: string; version: '1.0' | '1.1' } {
   const methodEnd = bytes.indexOf(SPACE);
-  if (methodEnd < 1 || methodEnd >= end || methodEnd > 24) return invalid('malformed request line');
+  if (methodEnd < 1 || methodEnd >= end) return invalid('malformed request line');
   const targetEnd = bytes.indexOf(SPACE, methodEnd + 1);
   if (targetEnd <= methodEnd + 1 || targetEnd >= end) return invalid('malformed request line');
-  if (!allIn(TOKEN, bytes, 0, methodEnd)) return invalid('malformed method');
+  if (!METHODS.has(latin1(bytes, 0, methodEnd))) return invalid('an unknown method');
   if (!allIn(TARGET, bytes, methodEnd + 1, targetEnd)) return invalid('a character in the target that must be escaped');
   const method = latin1(bytes, 0, methodEnd);
   const target = latin1(bytes, methodEnd + 1, targetEnd);
@@ -121,11 +133,11 @@ function parseRequestLine(
   return { method, target, version: version === 'HTTP/1.1' ? '1.1' : '1.0' };
 }
 
-/** The four forms of RFC 9112 section 3.2. */
+/** The four forms of RFC 9112 section 3.2: authority, asterisk, origin, absolute. Nobody needs a user name in one. */
 function isTargetForm(method: string, target: string): boolean {
-  if (method === 'CONNECT') return /^(\[[0-9A-Fa-f:.]+\]|[^/?@[\]:]+):\d{1,5}$/.test(target);
+  if (method === 'CONNECT') return /^(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d{1,5}$/.test(target);
   if (target === '*') return method === 'OPTIONS';
-  return target.startsWith('/') || /^https?:\/\/[^/?]+/i.test(target);
+  return target.startsWith('/') || /^https?:\/\/(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{0,5})?(?:[/?]|$)/i.test(target);
 }
 
 /** Field lines from `from` up to `to` (exclusive, after the last line's CRLF). */
@@ -155,7 +167,12 @@ function parseField(bytes: Uint8Array, start: number, end: number, values: Uint8
   return [latin1(bytes, start, colon), latin1(bytes, from, to)];
 }
 
+const RESPONSE_START = asciiBytes('HTTP/1.');
+
 export function parseResponseHead(bytes: Uint8Array): ParsedResponseHead {
+  if (RESPONSE_START.some((byte, index) => index < bytes.length && bytes[index] !== byte)) {
+    return invalid('the answer does not begin with HTTP/1');
+  }
   const end = findEnd(bytes);
   if (end === -1) return { kind: 'need-more' };
   if (typeof end !== 'number') return end;
@@ -180,6 +197,8 @@ export function parseTrailers(bytes: Uint8Array): readonly Header[] | string {
 }
 
 export function serialiseRequestHead(method: string, target: string, headers: readonly Header[]): Uint8Array {
+  if (!METHODS.has(method) || !allCharacters(TARGET, target))
+    throw new BugError('a malformed line in a serialised head');
   return serialise(`${method} ${target} HTTP/1.1`, headers);
 }
 
@@ -191,7 +210,7 @@ function serialise(firstLine: string, headers: readonly Header[]): Uint8Array {
   let text = `${firstLine}\r\n`;
   assertOneLine(firstLine);
   for (const [name, value] of headers) {
-    assertOneLine(name);
+    if (name === '' || !allCharacters(TOKEN, name)) throw new BugError('a malformed name in a serialised head');
     assertOneLine(value);
     text += `${name}: ${value}\r\n`;
   }
@@ -204,4 +223,11 @@ function assertOneLine(text: string): void {
     const code = text.charCodeAt(index);
     if (code === CR || code === LF || code === 0 || code > 255) throw new BugError('a line break in a serialised head');
   }
+}
+
+function allCharacters(table: Uint8Array, text: string): boolean {
+  for (let index = 0; index < text.length; index += 1) {
+    if (table[text.charCodeAt(index)] !== 1) return false;
+  }
+  return true;
 }
