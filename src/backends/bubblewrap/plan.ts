@@ -1,210 +1,222 @@
-import { INSIDE, type BottlePlan } from '../../schema/plan.ts';
-import { etcFiles } from './etc-files.ts';
-import type { LimitsPlan } from './limits.ts';
-import { compileFilter, FILTER, type Architecture } from './seccomp.ts';
+import { BottleError } from '../../kernel/errors.ts';
+import { MiB } from '../../kernel/limits.ts';
+import { INSIDE, type BottlePlan, type Resources } from '../../schema/plan.ts';
+import { planCgroups, type PlannedCgroup } from './cgroups.ts';
+import type { HostFacts } from './facts.ts';
+import { refuseWhatCannotBeHeld } from './limits.ts';
+import { seccompEntries, type SeccompEntry } from './seccomp.ts';
+import type { Architecture } from './syscalls.ts';
+import { ETC_MADE, madeEtcFiles, PROC_READ_ONLY, type MadeEtcFile } from './visible.ts';
 
 /**
- * The bottle as data (HOTSPOTS H16): from a resolved plan and the machine's facts to everything that will be run, so
- * that it can be printed and tested without running it.
+ * What bubblewrap is going to be asked, as one printable value (HOTSPOTS H16). Pure: the same bottle on the same
+ * machine gives the same plan. `invocation.ts` turns it into argument lists once the paths of this launch are known.
  */
-export interface HostFacts {
-  readonly bwrap: string;
-  readonly nodeBinary: string;
-  readonly helper: string;
-  readonly probe: string;
+export interface BubblewrapPlan {
+  readonly slug: string;
   readonly architecture: Architecture;
-  /** `/bin`, `/lib` …: real directories are bound, links are made again. */
-  readonly system: readonly SystemPath[];
-  /** Existing entries of `/etc` that are shown, links resolved by binding what they lead to. */
-  readonly etc: readonly string[];
-  /** Existing files of `/proc` that tell of the host or act on it. */
-  readonly maskedProc: readonly { readonly path: string; readonly kind: 'file' | 'directory' }[];
-  /** Started by root: the bottle then gets a host uid of its own. */
-  readonly root: boolean;
+  readonly bwrap: string;
+  readonly operatorHome: string;
+  /** The bottle runs under a host uid of its own; false when an ordinary user starts it, who has no other to give. */
+  readonly ownHostUid: boolean;
+  /** The network namespace is a fresh one, made with the listeners in it. */
+  readonly ownNetwork: boolean;
+  /** Namespaces and identity, as options of bubblewrap. */
+  readonly flags: readonly string[];
+  /** In order: later ones cover earlier ones. */
+  readonly mounts: readonly Mount[];
+  readonly etc: Readonly<Record<MadeEtcFile, string>>;
+  readonly seccomp: readonly SeccompEntry[] | null;
+  readonly resources: Resources;
+  readonly cgroups: readonly PlannedCgroup[];
+  readonly support: HostFacts['limits'];
 }
-export type SystemPath =
-  | { readonly kind: 'directory'; readonly path: string }
-  | { readonly kind: 'link'; readonly path: string; readonly target: string };
 
-/** Walls that a test can leave out, one at a time, to see the proof fail. Nothing else ever sets it. */
-export const WALLS = ['netns', 'pidns', 'ipcns', 'utsns', 'seccomp', 'caps', 'uid', 'proc-sys', 'etc', 'hidden', 'root-ro'] as const;
+export type Mount =
+  | { readonly kind: 'tmpfs'; readonly target: string; readonly mode: string; readonly sizeBytes: number | null }
+  | { readonly kind: 'proc' | 'dev' | 'directory'; readonly target: string }
+  | { readonly kind: 'link'; readonly target: string; readonly to: string }
+  | { readonly kind: 'bind'; readonly source: MountSource; readonly target: string; readonly access: 'ro' | 'rw' };
+
+export type MountSource =
+  /** A path of the host that every user can reach. */
+  | { readonly from: 'host'; readonly path: string }
+  /** A path of the host that may lie where only its owner can go. */
+  | { readonly from: 'operator'; readonly path: string }
+  /** Below the bottle's state directory. */
+  | { readonly from: 'state'; readonly path: string }
+  | { readonly from: 'made'; readonly name: MadeEtcFile | 'empty' }
+  | { readonly from: 'ours'; readonly name: 'node' | 'probe' };
+
+/**
+ * Walls that a test takes away one by one, to see the proof fail. A parameter of `planBottle` only: no flag, file or
+ * variable leads here.
+ */
+export const WALLS = [
+  'caps',
+  'etc',
+  'hosts-home',
+  'ipcns',
+  'netns',
+  'pidns',
+  'proc-sys',
+  'read-only-system',
+  'run',
+  'seccomp',
+  'uid',
+  'utsns',
+] as const;
 export type Wall = (typeof WALLS)[number];
 
-export interface BubblewrapPlan {
-  readonly bottle: BottlePlan;
-  readonly host: HostFacts;
-  readonly limits: LimitsPlan;
-  readonly withoutWall: Wall | null;
-  readonly etcFiles: Readonly<Record<string, string>>;
-}
+/** Names below `stateDirectory/ours` that a bottle sees in its own corner. */
+export const CORNER_FILES = [INSIDE.caFile, INSIDE.caBundle, INSIDE.javaTrustStore].map((file) => ({
+  inside: file,
+  state: file.replace(INSIDE.ours, 'ours'),
+}));
 
-/** Host paths that only exist once the bottle is being made; under root they lie on the stage. */
-export interface Places {
-  readonly home: string;
-  readonly workspace: string;
-  readonly ours: string;
-  readonly etc: string;
-  readonly node: string;
-  readonly helper: string;
-  readonly probe: string;
-  /** In the order of the plan's mounts. */
-  readonly mounts: readonly string[];
-}
-
-export const FD = { report: 3, orders: 4, options: 5, ipc: 6, filter: 7, info: 8 } as const;
-export const OURS_INSIDE = { node: `${INSIDE.ours}/node`, probe: `${INSIDE.ours}/probe.js` } as const;
-const TRUST_FILES = [INSIDE.caFile, INSIDE.caBundle, INSIDE.javaTrustStore];
-
-export function planBubblewrap(
-  bottle: BottlePlan,
-  host: HostFacts,
-  limits: LimitsPlan,
-  withoutWall: Wall | null,
-): BubblewrapPlan {
-  return { bottle, host, limits, withoutWall, etcFiles: etcFiles(bottle.slug) };
-}
-
-export function filterOf(plan: BubblewrapPlan): Uint8Array {
-  const entries = plan.withoutWall === 'seccomp' ? [] : FILTER;
-  return compileFilter(entries, { architecture: plan.host.architecture, debug: plan.bottle.debug });
-}
-
-/** Options of the bwrap that makes the bottle; they travel by descriptor, so no path of them shows in a process list. */
-export function bottleOptions(plan: BubblewrapPlan, places: Places, terminal: boolean): readonly string[] {
-  return [...namespaces(plan, terminal), ...fileSystem(plan, places), '--chdir', '/'];
-}
-
-function namespaces({ bottle, withoutWall }: BubblewrapPlan, terminal: boolean): readonly string[] {
-  const wall = (name: Wall, options: readonly string[]): readonly string[] => (withoutWall === name ? [] : options);
-  return [
-    '--unshare-user',
-    ...wall('pidns', ['--unshare-pid']),
-    ...wall('ipcns', ['--unshare-ipc']),
-    ...wall('utsns', ['--unshare-uts', '--hostname', bottle.slug]),
-    '--unshare-cgroup-try',
-    '--disable-userns',
-    ...['--uid', String(INSIDE.uid), '--gid', String(INSIDE.gid)],
-    ...(withoutWall === 'caps' ? ['--cap-add', 'ALL'] : ['--cap-drop', 'ALL']),
-    '--die-with-parent',
-    ...(terminal ? [] : ['--new-session']),
-    '--clearenv',
-    ...wall('seccomp', ['--seccomp', String(FD.filter)]),
-    ...['--info-fd', String(FD.info)],
+export function planBottle(bottle: BottlePlan, facts: HostFacts, withoutWall: Wall | null = null): BubblewrapPlan {
+  refuseWhatCannotBeHeld(bottle.resources, facts.limits);
+  const mounts = [
+    ...systemMounts(facts, withoutWall),
+    ...kernelMounts(facts, withoutWall),
+    ...etcMounts(facts, withoutWall),
+    ...scratchMounts(bottle.resources, withoutWall),
+    ...agentMounts(bottle),
+    ...cornerMounts(),
+    ...(withoutWall === 'hosts-home' ? [bind('operator', facts.operatorHome, facts.operatorHome, 'rw')] : []),
   ];
-}
-
-function fileSystem(plan: BubblewrapPlan, places: Places): readonly string[] {
-  const { bottle, host, withoutWall } = plan;
-  const show = (source: string, target = source): readonly string[] => ['--ro-bind', source, target];
-  return [
-    ...host.system.flatMap((entry) =>
-      entry.kind === 'link' ? ['--symlink', entry.target, entry.path] : show(entry.path),
-    ),
-    ...(withoutWall === 'etc'
-      ? show('/etc')
-      : [
-          ...host.etc.flatMap((path) => show(path)),
-          ...Object.keys(plan.etcFiles).flatMap((name) => show(`${places.etc}/${name}`, `/etc/${name}`)),
-        ]),
-    ...['--proc', '/proc'],
-    ...(withoutWall === 'proc-sys' ? [] : show('/proc/sys')),
-    ...host.maskedProc.flatMap(({ path, kind }) =>
-      kind === 'file' ? show('/dev/null', path) : ['--tmpfs', path, '--remount-ro', path],
-    ),
-    ...['--dev', '/dev'],
-    ...['/tmp', '/var/tmp'].flatMap((path) => ['--perms', '1777', '--tmpfs', path]),
-    ...(withoutWall === 'hidden' ? show('/root') : []),
-    ...['--perms', '0755', '--tmpfs', '/run', '--symlink', '../run', '/var/run'],
-    ...bottle.mounts.flatMap(({ path }, index) => show(places.mounts[index] ?? path, path)),
-    ...['--bind', places.home, INSIDE.home],
-    ...(bottle.workspace.mode === 'none' ? [] : ['--bind', places.workspace, INSIDE.workspace]),
-    ...show(places.node, OURS_INSIDE.node),
-    ...show(places.probe, OURS_INSIDE.probe),
-    ...TRUST_FILES.flatMap((file) => [
-      '--ro-bind-try',
-      `${places.ours}/${file.slice(INSIDE.ours.length + 1)}`,
-      file,
-    ]),
-    ...(withoutWall === 'root-ro' ? [] : ['--remount-ro', '/']),
-  ];
-}
-
-/** Mount points that there may be inside; anything else is a hole in the plan or in what carried it out. */
-export function expectedMounts({ bottle, host, etcFiles: files }: BubblewrapPlan): {
-  readonly readOnly: readonly string[];
-  readonly writable: readonly string[];
-} {
   return {
-    readOnly: [
-      '/',
-      ...host.system.flatMap((entry) => (entry.kind === 'directory' ? [entry.path] : [])),
-      ...host.etc,
-      ...Object.keys(files).map((name) => `/etc/${name}`),
-      '/proc/sys',
-      ...host.maskedProc.map(({ path }) => path),
-      // bubblewrap itself covers these where it finds them writable.
-      ...['/proc/sysrq-trigger', '/proc/irq', '/proc/bus'],
-      ...bottle.mounts.map(({ path }) => path),
-      OURS_INSIDE.node,
-      OURS_INSIDE.probe,
-      ...TRUST_FILES,
-    ],
-    writable: [
-      '/proc',
-      ...['', '/null', '/zero', '/full', '/random', '/urandom', '/tty', '/pts', '/console'].map((name) => `/dev${name}`),
-      '/tmp',
-      '/var/tmp',
-      '/run',
-      INSIDE.home,
-      ...(bottle.workspace.mode === 'none' ? [] : [INSIDE.workspace]),
-    ],
+    slug: bottle.slug,
+    architecture: facts.architecture,
+    bwrap: facts.bwrap,
+    operatorHome: facts.operatorHome,
+    ownHostUid: facts.uid === 0 && withoutWall !== 'uid',
+    ownNetwork: withoutWall !== 'netns',
+    flags: identity(bottle.slug, withoutWall),
+    mounts,
+    etc: madeEtcFiles(bottle.slug),
+    seccomp: withoutWall === 'seccomp' ? null : seccompEntries(bottle.debug),
+    resources: bottle.resources,
+    cgroups: planCgroups(bottle.resources, facts.cgroups, `bot-bottle-${bottle.slug}-${facts.launcherPid}`),
+    support: facts.limits,
   };
 }
 
-const HELPER_THEN_BOTTLE =
-  'ulimit -c 0 && "$1" --no-warnings "$2" </dev/null >/dev/null && shift 2 && exec "$@" 6>&-';
-
-/**
- * The command that makes the bottle's network namespace, has the helper bind our listeners there and hand them out, and
- * then becomes the bottle: the second bwrap stays in the namespace, the helper is gone.
- */
-export function innerCommand(plan: BubblewrapPlan, places: Places): readonly string[] {
-  const { bwrap } = plan.host;
-  const owner = [bwrap, '--unshare-user', '--unshare-net', '--uid', '0', '--gid', '0', '--cap-add', 'ALL'];
-  const namespace = [...owner, '--die-with-parent', '--dev-bind', '/', '/', '--'];
-  const bottle = [
-    ...plan.limits.prefix,
-    bwrap,
-    ...['--args', String(FD.options), '--', OURS_INSIDE.node],
-    ...['--no-warnings', '--disable-sigusr1', OURS_INSIDE.probe],
+function identity(hostname: string, withoutWall: Wall | null): readonly string[] {
+  const namespaces = [
+    ['--unshare-user'],
+    ['--disable-userns'],
+    withoutWall === 'pidns' ? [] : ['--unshare-pid'],
+    withoutWall === 'ipcns' ? [] : ['--unshare-ipc'],
+    withoutWall === 'utsns' ? [] : ['--unshare-uts', '--hostname', hostname],
+    ['--unshare-cgroup-try'],
   ];
-  const shell = ['/bin/sh', '-c', HELPER_THEN_BOTTLE, 'bottle'];
-  if (plan.withoutWall !== 'netns') return [...namespace, ...shell, places.node, places.helper, ...bottle];
-  return ['/bin/sh', '-c', withoutNetwork(namespace, places), 'bottle', ...bottle];
+  return [
+    ...namespaces.flat(),
+    '--uid',
+    String(INSIDE.uid),
+    '--gid',
+    String(INSIDE.gid),
+    withoutWall === 'caps' ? '--cap-add' : '--cap-drop',
+    'ALL',
+    '--die-with-parent',
+    '--clearenv',
+  ];
 }
 
-function withoutNetwork(namespace: readonly string[], places: Places): string {
-  const quoted = [...namespace, places.node, '--no-warnings', places.helper].map((word) => `'${word}'`).join(' ');
-  return `${quoted} </dev/null >/dev/null && exec "$@" 6>&-`;
+function systemMounts({ system }: HostFacts, withoutWall: Wall | null): readonly Mount[] {
+  const access = withoutWall === 'read-only-system' ? 'rw' : 'ro';
+  return system.map((entry) =>
+    entry.kind === 'link'
+      ? { kind: 'link', target: entry.path, to: entry.target }
+      : bind('host', entry.path, entry.path, access),
+  );
 }
 
-/** In front of everything: limits joined, paths staged, root given up. */
-export function outerCommand(
-  plan: BubblewrapPlan,
-  places: Places,
-  outer: { readonly stage: readonly string[]; readonly uid: number | null; readonly cgroups: readonly string[] },
-): readonly string[] {
-  return [...joinCgroups(outer.cgroups), ...outer.stage, ...dropRoot(outer.uid), ...innerCommand(plan, places)];
+function kernelMounts(facts: HostFacts, withoutWall: Wall | null): readonly Mount[] {
+  const readOnly = facts.procReadOnly.filter((file) => withoutWall !== 'proc-sys' || file !== PROC_READ_ONLY[3]);
+  return [
+    withoutWall === 'pidns' ? bind('host', '/proc', '/proc', 'rw') : { kind: 'proc', target: '/proc' },
+    ...readOnly.map((file) => bind('host', file, file, 'ro')),
+    ...facts.procMasked.map((entry): Mount =>
+      entry.kind === 'file'
+        ? { kind: 'bind', source: { from: 'made', name: 'empty' }, target: entry.path, access: 'ro' }
+        : { kind: 'tmpfs', target: entry.path, mode: '0555', sizeBytes: MiB },
+    ),
+    { kind: 'dev', target: '/dev' },
+  ];
 }
 
-const JOIN = 'set -e; while [ "$1" != -- ]; do echo $$ > "$1"; shift; done; shift; exec "$@"';
-
-function joinCgroups(directories: readonly string[]): readonly string[] {
-  if (directories.length === 0) return [];
-  return ['/bin/sh', '-c', JOIN, 'limits', ...directories.map((directory) => `${directory}/cgroup.procs`), '--'];
+function etcMounts(facts: HostFacts, withoutWall: Wall | null): readonly Mount[] {
+  if (withoutWall === 'etc') return [bind('host', '/etc', '/etc', 'ro')];
+  return [
+    ...facts.etc.map((file) => bind('host', file, file, 'ro')),
+    ...ETC_MADE.map((name): Mount => ({
+      kind: 'bind',
+      source: { from: 'made', name },
+      target: `/etc/${name}`,
+      access: 'ro',
+    })),
+    ...(facts.systemCaBundle === null ? [] : [bind('state', 'ours/ca-bundle.pem', facts.systemCaBundle, 'ro')]),
+  ];
 }
 
-function dropRoot(uid: number | null): readonly string[] {
-  if (uid === null) return [];
-  return ['/usr/bin/setpriv', '--reuid', String(uid), '--regid', String(uid), '--clear-groups'];
+/** What is written here lives in memory, so a bottle with a memory limit gets a part of it. */
+function scratchMounts({ memoryBytes }: Resources, withoutWall: Wall | null): readonly Mount[] {
+  const part = (share: number): number | null => (memoryBytes === undefined ? null : Math.floor(memoryBytes * share));
+  const tmpfs = (target: string, mode: string, sizeBytes: number | null): Mount => ({
+    kind: 'tmpfs',
+    target,
+    mode,
+    sizeBytes,
+  });
+  return [
+    tmpfs('/tmp', '1777', part(0.5)),
+    tmpfs('/dev/shm', '1777', part(0.25)),
+    withoutWall === 'run' ? bind('host', '/run', '/run', 'ro') : tmpfs('/run', '0755', 16 * MiB),
+    { kind: 'directory', target: '/var' },
+    { kind: 'link', target: '/var/tmp', to: '/tmp' },
+    { kind: 'link', target: '/var/run', to: '/run' },
+  ];
+}
+
+function agentMounts(bottle: BottlePlan): readonly Mount[] {
+  return [
+    ...bottle.mounts.map(({ path }) => bind('operator', checkMount(path), path, 'ro')),
+    bind('state', 'home', INSIDE.home, 'rw'),
+    bind('state', 'workspace', INSIDE.workspace, 'rw'),
+  ];
+}
+
+function cornerMounts(): readonly Mount[] {
+  return [
+    { kind: 'bind', source: { from: 'ours', name: 'node' }, target: OURS.node, access: 'ro' },
+    { kind: 'bind', source: { from: 'ours', name: 'probe' }, target: OURS.probe, access: 'ro' },
+    ...CORNER_FILES.map(({ inside, state }) => bind('state', state, inside, 'ro')),
+  ];
+}
+
+/** Our programs inside. The probe's ending tells Node what it is without a look at a package file. */
+export const OURS = { node: `${INSIDE.ours}/node`, probe: `${INSIDE.ours}/probe.mjs` } as const;
+
+function bind(from: 'host' | 'operator' | 'state', path: string, target: string, access: 'ro' | 'rw'): Mount {
+  return { kind: 'bind', source: { from, path }, target, access };
+}
+
+/** Places that a mount of the operator's must neither cover nor uncover. */
+const TAKEN = ['/dev', '/etc', '/proc', '/run', '/sys', '/tmp', '/var/run', INSIDE.home, INSIDE.ours];
+
+function checkMount(path: string): string {
+  const clean = path.replace(/\/+$/, '');
+  const clash = TAKEN.find((taken) => within(clean, taken) || within(taken, clean));
+  if (clash === undefined && !clean.split('/').includes('..')) return clean;
+  throw new BottleError('config_invalid', {
+    message: `${path} can't be mounted: ${clash ?? 'it'} is the bottle's own`,
+    key: 'mounts',
+    hint: 'mount the toolchain’s own directory, e.g. /opt/toolchain',
+  });
+}
+
+function within(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(`${directory}/`);
 }

@@ -23,7 +23,15 @@ export interface FilterEntry {
 
 export type Architecture = 'x64' | 'arm64';
 
-const CLONE_NEW = { ns: 0x20000, cgroup: 0x2000000, uts: 0x4000000, ipc: 0x8000000, user: 0x10000000, pid: 0x20000000, net: 0x40000000 };
+const CLONE_NEW = {
+  ns: 0x20000,
+  cgroup: 0x2000000,
+  uts: 0x4000000,
+  ipc: 0x8000000,
+  user: 0x10000000,
+  pid: 0x20000000,
+  net: 0x40000000,
+};
 const ANY_NEW_NAMESPACE = Object.values(CLONE_NEW).reduce((all, bit) => all | bit, 0);
 const FAMILY = { unix: 1, inet: 2, inet6: 10, netlink: 16 };
 const NETLINK_ROUTE = 0;
@@ -49,7 +57,18 @@ export const FILTER: readonly FilterEntry[] = [
   always(['pidfd_getfd'], 'takes descriptors out of other processes'),
   always(['kcmp'], 'tells kernel addresses apart'),
   always(
-    ['mount', 'umount2', 'pivot_root', 'move_mount', 'open_tree', 'fsopen', 'fsconfig', 'fsmount', 'fspick', 'mount_setattr'],
+    [
+      'mount',
+      'umount2',
+      'pivot_root',
+      'move_mount',
+      'open_tree',
+      'fsopen',
+      'fsconfig',
+      'fsmount',
+      'fspick',
+      'mount_setattr',
+    ],
     'rearranges the file system that the walls are made of',
   ),
   always(['unshare', 'setns'], 'new namespaces give capabilities over new parts of the kernel'),
@@ -105,7 +124,11 @@ const AUDIT_ARCH: Readonly<Record<Architecture, number>> = { x64: 0xc000003e, ar
 /** On x86 the same kernel has a second table of 32-bit-pointer calls, beginning here. */
 const X32_FIRST = 0x40000000;
 const ERRNO = { EPERM: 1, ENOSYS: 38 } as const;
-const RETURN = { allow: 0x7fff0000, errno: (value: number): number => 0x50000 | value, killProcess: 0x80000000 } as const;
+const RETURN = {
+  allow: 0x7fff0000,
+  errno: (value: number): number => 0x50000 | value,
+  killProcess: 0x80000000,
+} as const;
 
 export interface FilterOptions {
   readonly architecture: Architecture;

@@ -1,0 +1,215 @@
+import os from 'node:os';
+import { BottleError, BugError } from '../../kernel/errors.ts';
+import { Scope } from '../../kernel/scope.ts';
+import { Secret } from '../../kernel/secret.ts';
+import { childrenOf, processStartTime, processTree, signalProcess } from '../../platform/processes.ts';
+import { reveal } from '../../platform/reveal.ts';
+import { allocateUid, UID_LOCKS } from '../../platform/uid-lock.ts';
+import type { AgentCommand, AgentExit, ApplyContext, BottleListener, GatedBottle, Proof } from '../../ports/backend.ts';
+import { commandFields, encodeFrame } from '../probe/frames.ts';
+import type { BubblewrapOptions } from './backend.ts';
+import { makeCgroup, removeCgroup } from './cgroups.ts';
+import { preparePlaces } from './places.ts';
+import { bottleOptions, filterOf, outerCommand, type BubblewrapPlan } from './plan.ts';
+import { proportionalBytes, startProcess, waitForExit, type BottleProcess } from './process.ts';
+import { proveConfinement } from './prove.ts';
+
+/** With the agent's own streams, for those of them that are pipes. */
+export interface BubblewrapBottle extends GatedBottle {
+  readonly stdin: BottleProcess['child']['stdin'];
+  readonly stdout: BottleProcess['child']['stdout'];
+  readonly stderr: BottleProcess['child']['stderr'];
+  /** The host uid the bottle runs as. */
+  readonly hostUid: number;
+}
+
+const WATCH_MS = 500;
+
+export async function applyBubblewrap(
+  plan: BubblewrapPlan,
+  context: ApplyContext,
+  options: BubblewrapOptions,
+): Promise<BubblewrapBottle> {
+  const scope = new Scope();
+  try {
+    return await build(plan, context, options, scope);
+  } catch (failure) {
+    await scope[Symbol.asyncDispose]();
+    throw failure;
+  }
+}
+
+async function build(
+  plan: BubblewrapPlan,
+  context: ApplyContext,
+  options: BubblewrapOptions,
+  scope: Scope,
+): Promise<BubblewrapBottle> {
+  const drop = plan.host.root && plan.withoutWall !== 'uid';
+  const uid = drop ? holdUid(options, context, scope) : null;
+  const runtime = options.runtimeDirectory(plan.bottle.slug);
+  context.journal({ step: 'bottle-places', detail: { runtime } });
+  const { places, stagePrefix } = preparePlaces(plan, context.stateDirectory, runtime, uid, scope);
+  for (const cgroup of plan.limits.cgroups) {
+    context.journal({ step: 'bottle-limits', detail: { cgroup: cgroup.directory } });
+    scope.defer('control group', () => removeCgroup(cgroup.directory));
+    makeCgroup(cgroup);
+  }
+  const terminal = context.stdio[0] === 'inherit' && process.stdin.isTTY;
+  const cgroups = plan.limits.cgroups.map(({ directory }) => directory);
+  const argv = outerCommand(plan, places, { stage: stagePrefix, uid, cgroups });
+  const filter = filterOf(plan);
+  const bottle = startProcess(argv, context.stdio, terminal, {
+    options: bottleOptions(plan, places, terminal),
+    filter,
+  });
+  scope.defer('bottle process', () => killAll(bottle));
+  scope.defer('listeners', () => {
+    bottle.closeListeners();
+  });
+  const { pid } = bottle.child;
+  if (pid !== undefined) {
+    context.journal({ step: 'bottle-process', detail: { pid, startTime: processStartTime(pid) ?? '' } });
+  }
+  const listeners = await abortable(bottle.listeners, context.signal);
+  return new RunningBottle({ plan, context, bottle, listeners, uid, scope });
+}
+
+function holdUid(options: BubblewrapOptions, context: ApplyContext, scope: Scope): number {
+  const held = allocateUid(options.uidLocks ?? UID_LOCKS);
+  scope.defer('host uid', held.release);
+  context.journal({ step: 'bottle-uid', detail: { uid: held.uid } });
+  return held.uid;
+}
+
+async function abortable<Value>(value: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = (): void => {
+    reject(new BottleError('launch_failed', { message: 'stopped while the bottle was being made' }));
+  };
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([value, promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+interface Parts {
+  readonly plan: BubblewrapPlan;
+  readonly context: ApplyContext;
+  readonly bottle: BottleProcess;
+  readonly listeners: readonly BottleListener[];
+  readonly uid: number | null;
+  readonly scope: Scope;
+}
+
+class RunningBottle implements BubblewrapBottle {
+  readonly listeners: readonly BottleListener[];
+  readonly hostPid: Promise<number>;
+  readonly hostUid: number;
+  readonly #parts: Parts;
+  #proved = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.listeners = parts.listeners;
+    this.hostPid = parts.bottle.firstPid;
+    this.hostUid = parts.uid ?? process.getuid?.() ?? 0;
+  }
+
+  get stdin(): BubblewrapBottle['stdin'] {
+    return this.#parts.bottle.child.stdin;
+  }
+
+  get stdout(): BubblewrapBottle['stdout'] {
+    return this.#parts.bottle.child.stdout;
+  }
+
+  get stderr(): BubblewrapBottle['stderr'] {
+    return this.#parts.bottle.child.stderr;
+  }
+
+  async prove(context: Parameters<GatedBottle['prove']>[0]): Promise<Proof> {
+    const { plan, bottle, uid } = this.#parts;
+    const proof = await proveConfinement({
+      plan,
+      bottle,
+      context,
+      stateDirectory: this.#parts.context.stateDirectory,
+      hostUid: this.hostUid,
+      hostGid: uid ?? process.getgid?.() ?? 0,
+    });
+    this.#proved = proof.held;
+    return proof;
+  }
+
+  async run(command: AgentCommand): Promise<AgentExit> {
+    if (!this.#proved) throw new BugError('the gate opens only after a proof that held');
+    const env = Object.fromEntries(
+      Object.entries(command.env).map(([name, value]) => [
+        name,
+        value instanceof Secret ? reveal(value, 'pipe') : value,
+      ]),
+    );
+    const { bottle } = this.#parts;
+    bottle.orders.end(encodeFrame(commandFields({ cwd: command.cwd, argv: command.argv, env })));
+    const watch = this.#watchMemory();
+    try {
+      return agentExit(await bottle.exited);
+    } finally {
+      clearInterval(watch);
+    }
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    const { bottle } = this.#parts;
+    if (graceMs > 0) {
+      const [agent] = childrenOf(await this.hostPid);
+      if (agent !== undefined) signalProcess(agent, 'SIGTERM');
+      if (await waitForExit(bottle, graceMs)) return;
+    }
+    await killAll(bottle);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.scope[Symbol.asyncDispose]();
+  }
+
+  #watchMemory(): NodeJS.Timeout | undefined {
+    const limit = this.#parts.plan.limits.watchedMemoryBytes;
+    if (limit === null) return undefined;
+    return setInterval(() => {
+      void this.hostPid.then((pid) => {
+        if (proportionalBytes(processTree(pid)) <= limit) return;
+        this.#parts.context.journal({ step: 'memory-limit', detail: { bytes: limit } });
+        signalProcess(pid, 'SIGKILL');
+      });
+    }, WATCH_MS);
+  }
+}
+
+const SIGNAL_BASE = 128;
+
+/** bubblewrap passes an exit code on, and a signal as 128 and its number, as shells do. */
+function agentExit({
+  code,
+  signal,
+}: {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}): AgentExit {
+  if (signal !== null) return { exitCode: SIGNAL_BASE + os.constants.signals[signal], signal };
+  const exitCode = code ?? 1;
+  const byNumber = Object.entries(os.constants.signals).find(([, number]) => number === exitCode - SIGNAL_BASE);
+  return { exitCode, signal: byNumber?.[0] ?? null };
+}
+
+/** The end of a pid namespace's first process ends everything in it; the outer process then ends by itself. */
+async function killAll(bottle: BottleProcess): Promise<void> {
+  const { child, exited } = bottle;
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  for (const pid of processTree(child.pid).toReversed()) signalProcess(pid, 'SIGKILL');
+  await exited;
+}

@@ -1,0 +1,206 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+import { z } from 'zod';
+import { BottleError } from '../../kernel/errors.ts';
+import { KiB } from '../../kernel/limits.ts';
+import { LineReader } from '../../platform/line-reader.ts';
+import type { ApplyContext, BottleListener } from '../../ports/backend.ts';
+import { decodeJson } from '../../schema/json.ts';
+import { LISTENER_ROLES } from '../../schema/plan.ts';
+import { FD } from './plan.ts';
+
+const HandOverSchema = z.object({ role: z.enum(LISTENER_ROLES) });
+const InfoSchema = z.object({ 'child-pid': z.int().positive() });
+const REPORT_BYTES = 256 * KiB;
+
+/** The chain of processes that becomes the bottle, and the pipes to it. */
+export interface BottleProcess {
+  readonly child: ChildProcess;
+  /** In the order of the roles; resolves when all are here. */
+  readonly listeners: Promise<readonly BottleListener[]>;
+  readonly firstPid: Promise<number>;
+  readonly report: Promise<string>;
+  readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  readonly orders: Writable;
+  closeListeners(): void;
+}
+
+export function startProcess(
+  argv: readonly string[],
+  stdio: ApplyContext['stdio'],
+  terminal: boolean,
+  pipes: { readonly options: readonly string[]; readonly filter: Uint8Array },
+): BottleProcess {
+  const [command = '', ...rest] = argv;
+  const child = spawn(command, rest, {
+    stdio: [...stdio, 'pipe', 'pipe', 'pipe', 'ipc', 'pipe', 'pipe'],
+    env: {},
+    cwd: '/',
+    detached: !terminal,
+  });
+  const exited = exitOf(child);
+  writeOnce(pipeOut(child, FD.options), pipes.options.map((option) => `${option}\0`).join(''));
+  writeOnce(pipeOut(child, FD.filter), pipes.filter);
+  const orders = pipeOut(child, FD.orders);
+  orders.on('error', ignoreClosedPipe);
+  const handles = new Map<string, ListenerHandle>();
+  const early = exited.then(({ code, signal }): never => {
+    throw new BottleError('launch_failed', {
+      message: `the bottle ended before it was ready (${signal ?? `exit ${String(code)}`})`,
+      hint: 'bot-bottle doctor',
+    });
+  });
+  const orEarlyEnd = <Value>(value: Promise<Value>): Promise<Value> => {
+    const first = Promise.race([value, early]);
+    first.catch(ignoreUnlessAwaited);
+    return first;
+  };
+  return {
+    child,
+    exited,
+    orders,
+    listeners: orEarlyEnd(collectListeners(child, handles)),
+    firstPid: orEarlyEnd(readAll(pipeIn(child, FD.info)).then(parseInfo)),
+    report: orEarlyEnd(firstLine(pipeIn(child, FD.report))),
+    closeListeners: () => {
+      for (const handle of handles.values()) handle.close();
+      handles.clear();
+      if (child.connected) child.disconnect();
+    },
+  };
+}
+
+function exitOf(child: ChildProcess): BottleProcess['exited'] {
+  const { promise, resolve, reject } = Promise.withResolvers<Awaited<BottleProcess['exited']>>();
+  child.once('exit', (code, signal) => {
+    resolve({ code, signal });
+  });
+  child.once('error', (failure) => {
+    reject(
+      new BottleError('launch_failed', { message: `the bottle can't be started: ${failure.message}`, cause: failure }),
+    );
+  });
+  promise.catch(ignoreUnlessAwaited);
+  return promise;
+}
+
+interface ListenerHandle {
+  readonly fd: number;
+  close(): void;
+}
+
+/** Bare handles: nobody in the launcher accepts or receives on them. */
+async function collectListeners(
+  child: ChildProcess,
+  handles: Map<string, ListenerHandle>,
+): Promise<readonly BottleListener[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+  child.on('message', (message: unknown, handle: unknown) => {
+    const said = HandOverSchema.safeParse(message);
+    if (!said.success || !isListenerHandle(handle)) {
+      reject(new BottleError('launch_failed', { message: 'the listeners were not handed over as agreed' }));
+      return;
+    }
+    handles.set(said.data.role, handle);
+    if (handles.size === LISTENER_ROLES.length) resolve(undefined);
+  });
+  await promise;
+  return LISTENER_ROLES.flatMap((role) => {
+    const handle = handles.get(role);
+    return handle === undefined ? [] : [{ role, fd: handle.fd }];
+  });
+}
+
+function isListenerHandle(value: unknown): value is ListenerHandle {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'fd' in value &&
+    typeof value.fd === 'number' &&
+    value.fd >= 0 &&
+    'close' in value &&
+    typeof value.close === 'function'
+  );
+}
+
+function parseInfo(text: string): number {
+  const info = decodeJson(InfoSchema, text);
+  if (info.ok) return info.value['child-pid'];
+  throw new BottleError('launch_failed', { message: `bubblewrap did not tell the bottle's process: ${info.error}` });
+}
+
+async function readAll(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) if (Buffer.isBuffer(chunk)) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+async function firstLine(stream: Readable): Promise<string> {
+  const reader = new LineReader(REPORT_BYTES);
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const fail = (why: string): void => {
+    reject(new BottleError('not_confined', { message: `the confinement probe ${why}` }));
+  };
+  stream.on('data', (chunk: Buffer) => {
+    const complete = reader.push(chunk);
+    if (complete === null) fail('reported more than any probe of ours does');
+    else if (complete[0] !== undefined) resolve(complete[0]);
+  });
+  stream.once('end', () => {
+    fail('ended without a report');
+  });
+  stream.on('error', ignoreClosedPipe);
+  promise.catch(ignoreUnlessAwaited);
+  return promise;
+}
+
+function pipeOut(child: ChildProcess, fd: number): Writable {
+  const stream = child.stdio[fd];
+  if (stream && 'write' in stream) return stream;
+  throw new BottleError('launch_failed', { message: `descriptor ${String(fd)} of the bottle is no pipe` });
+}
+
+function pipeIn(child: ChildProcess, fd: number): Readable {
+  const stream = child.stdio[fd];
+  if (stream && 'read' in stream) return stream;
+  throw new BottleError('launch_failed', { message: `descriptor ${String(fd)} of the bottle is no pipe` });
+}
+
+function writeOnce(pipe: Writable, content: string | Uint8Array): void {
+  pipe.on('error', ignoreClosedPipe);
+  pipe.end(content);
+}
+
+function ignoreClosedPipe(failure: Error): void {
+  if (!('code' in failure)) throw failure;
+}
+
+function ignoreUnlessAwaited(): void {
+  // Whoever awaits the promise gets the same rejection; without anybody waiting it must not end the launcher.
+}
+
+export async function waitForExit(bottle: BottleProcess, graceMs: number): Promise<boolean> {
+  if (bottle.child.exitCode !== null || bottle.child.signalCode !== null) return true;
+  try {
+    await once(bottle.child, 'exit', { signal: AbortSignal.timeout(graceMs) });
+    return true;
+  } catch (failure) {
+    if (failure instanceof Error && failure.name === 'AbortError') return false;
+    throw failure;
+  }
+}
+
+/** Sum of what the processes use of memory, shared pages by share; a process that just ended uses none. */
+export function proportionalBytes(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => {
+    try {
+      const text = fs.readFileSync(`/proc/${String(pid)}/smaps_rollup`, 'utf8');
+      return sum + Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * KiB;
+    } catch (failure) {
+      if (failure instanceof Error && 'code' in failure) return sum;
+      throw failure;
+    }
+  }, 0);
+}

@@ -1,0 +1,142 @@
+import os from 'node:os';
+import path from 'node:path';
+import { z } from 'zod';
+import { BottleError } from '../../kernel/errors.ts';
+import { childrenOf } from '../../platform/processes.ts';
+import type { Proof, ProofContext, WallCheck } from '../../ports/backend.ts';
+import { decodeJson } from '../../schema/json.ts';
+import { INSIDE } from '../../schema/plan.ts';
+import { encodeFrame, questionFields } from '../probe/frames.ts';
+import { INSIDE_IDS } from '../probe/inspect.ts';
+import { judge } from './account.ts';
+import { openJudges } from './judges.ts';
+import { expectedMounts, type BubblewrapPlan } from './plan.ts';
+import type { BottleProcess } from './process.ts';
+import { readAccount } from './read-account.ts';
+
+const ReportSchema = z.array(
+  z.strictObject({ id: z.enum(INSIDE_IDS), expected: z.string(), seen: z.string(), held: z.boolean() }),
+);
+
+export interface ProofParts {
+  readonly plan: BubblewrapPlan;
+  readonly bottle: BottleProcess;
+  readonly context: ProofContext;
+  readonly stateDirectory: string;
+  readonly hostUid: number;
+  readonly hostGid: number;
+}
+
+/** Asks the inside, the judges, the gateway and the kernel (SECURITY S4). Silence of any of them is a failure. */
+export async function proveConfinement(parts: ProofParts): Promise<Proof> {
+  const { bottle, context, stateDirectory } = parts;
+  const deadline = AbortSignal.timeout(context.deadlineMs);
+  await using judges = await openJudges(context.nonce);
+  bottle.orders.write(
+    encodeFrame(
+      questionFields({
+        nonce: context.nonce,
+        judges: judges.addresses,
+        absent: hostSecrets(parts.plan, stateDirectory),
+      }),
+    ),
+  );
+  const inside = await answered(bottle.report.then(insideChecks), deadline);
+  const outside = await answered(
+    bottle.firstPid.then((pid) => outsideChecks(parts, pid)),
+    deadline,
+  );
+  const nonce = await answered(
+    context.gatewaySaw.then(() => true),
+    deadline,
+  );
+  const seen = await answered(judges.verdict(), deadline);
+  const checks = [
+    ...(inside ?? [silent('probe-answers', 'inside')]),
+    ...(outside ?? [silent('kernel-account', 'outside')]),
+    verdictCheck('gateway-saw-probe', 'the nonce', nonce === true ? [] : ['nothing']),
+    verdictCheck('judges-saw-nothing', 'nothing', seen ?? ['no answer']),
+  ];
+  return { held: checks.every(({ held }) => held), checks };
+}
+
+/** Null when the deadline came first or the one who was asked could not answer. */
+async function answered<Value>(question: Promise<Value>, deadline: AbortSignal): Promise<Value | null> {
+  const { promise, resolve } = Promise.withResolvers<null>();
+  const late = (): void => {
+    resolve(null);
+  };
+  if (deadline.aborted) late();
+  deadline.addEventListener('abort', late, { once: true });
+  try {
+    return await Promise.race([question, promise]);
+  } catch (failure) {
+    if (failure instanceof BottleError) return null;
+    throw failure;
+  } finally {
+    deadline.removeEventListener('abort', late);
+  }
+}
+
+function insideChecks(line: string): readonly WallCheck[] {
+  const report = decodeJson(ReportSchema, line);
+  if (!report.ok) return [silent('probe-answers', 'inside')];
+  return INSIDE_IDS.map((id) => {
+    const found = report.value.find((entry) => entry.id === id);
+    if (found === undefined) return silent(id, 'inside');
+    return { ...found, guarantee: NETWORK_IDS.has(id) ? 'G-NET' : 'G-CONFINED', from: 'inside' };
+  });
+}
+
+const NETWORK_IDS: ReadonlySet<string> = new Set([
+  'loopback-only',
+  'outside-unreachable',
+  'dns-outside-unreachable',
+  'judges-unreachable',
+  'gateway-answers',
+]);
+
+function outsideChecks({ plan, hostUid, hostGid }: ProofParts, firstPid: number): readonly WallCheck[] {
+  const [probe = firstPid] = childrenOf(firstPid);
+  return judge(readAccount(probe), {
+    hostUid,
+    hostGid,
+    insideUid: INSIDE.uid,
+    insideGid: INSIDE.gid,
+    noGroups: plan.host.root,
+    ...expectedMounts(plan),
+  });
+}
+
+/** Things of the host that must not be there inside, less what the operator chose to show. */
+function hostSecrets({ bottle }: BubblewrapPlan, stateDirectory: string): readonly string[] {
+  const home = os.homedir();
+  const private_ = ['.ssh', '.aws', '.gnupg', '.config', '.bashrc', '.profile', '.gitconfig', '.netrc', '.bot-bottle'];
+  const candidates = [
+    ...['/etc/shadow', '/etc/gshadow', '/etc/sudoers', '/etc/machine-id', '/boot', '/srv', '/mnt', '/sys'],
+    ...[
+      '/run/docker.sock',
+      '/var/run/docker.sock',
+      '/run/dbus',
+      '/run/systemd',
+      '/run/user',
+      '/root/.ssh',
+      '/root/.bashrc',
+    ],
+    ...(home === INSIDE.home ? [] : private_.map((name) => path.join(home, name))),
+    path.join(stateDirectory, 'journal.jsonl'),
+  ];
+  const shown = bottle.mounts.map((mount) => mount.path);
+  const touches = (file: string, mount: string): boolean =>
+    file === mount || file.startsWith(`${mount}/`) || mount.startsWith(`${file}/`);
+  return candidates.filter((file) => !shown.some((mount) => touches(file, mount)));
+}
+
+function verdictCheck(id: string, expected: string, wrong: readonly string[]): WallCheck {
+  const held = wrong.length === 0;
+  return { id, guarantee: 'G-NET', from: 'outside', expected, seen: held ? expected : wrong.join(', '), held };
+}
+
+function silent(id: string, from: WallCheck['from']): WallCheck {
+  return { id, guarantee: 'G-CONFINED', from, expected: 'an answer', seen: 'no answer', held: false };
+}

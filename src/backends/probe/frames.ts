@@ -1,0 +1,52 @@
+import { BugError } from '../../kernel/errors.ts';
+
+/**
+ * What the launcher tells the probe, over a pipe: frames of a 32-bit length and strings that end in a zero byte. Program
+ * arguments and environment values can hold every other byte, so nothing needs quoting, and the probe needs no parser.
+ */
+export function encodeFrame(fields: readonly string[]): Buffer {
+  if (fields.some((field) => field.includes('\0'))) throw new BugError('a field holds a zero byte');
+  const body = Buffer.from(fields.map((field) => `${field}\0`).join(''), 'utf8');
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(body.length);
+  return Buffer.concat([length, body]);
+}
+
+export function decodeFields(body: Buffer): readonly string[] {
+  return body.toString('utf8').split('\0').slice(0, -1);
+}
+
+/** The questions: where to knock, and what must not be seen. */
+export interface Questions {
+  readonly nonce: string;
+  /** `tcp ADDRESS PORT`, `udp ADDRESS PORT`, `unix NAME`: judges of the launcher, none may be reached. */
+  readonly judges: readonly string[];
+  readonly absent: readonly string[];
+}
+
+export function questionFields({ nonce, judges, absent }: Questions): readonly string[] {
+  return [nonce, String(judges.length), ...judges, ...absent];
+}
+
+export function parseQuestions([nonce = '', count = '0', ...rest]: readonly string[]): Questions {
+  return { nonce, judges: rest.slice(0, Number(count)), absent: rest.slice(Number(count)) };
+}
+
+export interface Command {
+  readonly cwd: string;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export function commandFields({ cwd, argv, env }: Command): readonly string[] {
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  return [cwd, String(argv.length), ...argv, ...variables];
+}
+
+export function parseCommand([cwd = '/', count = '0', ...rest]: readonly string[]): Command {
+  const variables = rest.slice(Number(count)).map((text): [string, string] => {
+    const equals = text.indexOf('=');
+    return [text.slice(0, equals), text.slice(equals + 1)];
+  });
+  return { cwd, argv: rest.slice(0, Number(count)), env: Object.fromEntries(variables) };
+}

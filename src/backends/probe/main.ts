@@ -1,0 +1,72 @@
+/**
+ * The first program inside the bottle: node and this one file, mounted by us, with an empty environment. It tries the
+ * walls from inside, reports, waits for the word to go, and becomes the agent: what was proved is what then runs.
+ */
+import fs from 'node:fs';
+import { inspectWalls } from './inspect.ts';
+import { decodeFields, parseCommand, parseQuestions, type Command } from './frames.ts';
+import { findProgram } from './find-program.ts';
+
+const REPORT_FD = 3;
+const ORDERS_FD = 4;
+const EXIT_NOT_FOUND = 127;
+const EXIT_NOT_RUNNABLE = 126;
+
+function readExactly(length: number): Buffer | null {
+  const bytes = Buffer.alloc(length);
+  for (let filled = 0; filled < length;) {
+    const count = fs.readSync(ORDERS_FD, bytes, filled, length - filled, null);
+    if (count === 0) return null;
+    filled += count;
+  }
+  return bytes;
+}
+
+/** Null when the launcher has gone or changed its mind. */
+function readFrame(): readonly string[] | null {
+  const length = readExactly(4);
+  const body = length === null ? null : readExactly(length.readUInt32LE());
+  return body === null ? null : decodeFields(body);
+}
+
+function become(command: Command): void {
+  const [name = ''] = command.argv;
+  try {
+    process.chdir(command.cwd);
+  } catch (failure) {
+    stopWith(`${command.cwd}: ${messageOf(failure)}`, EXIT_NOT_RUNNABLE);
+  }
+  const file = findProgram(name, command.env['PATH'] ?? '');
+  if (file === null) stopWith(`${name}: no such program in the bottle`, EXIT_NOT_FOUND);
+  restoreSignals();
+  try {
+    process.execve?.(file, [...command.argv], { ...command.env });
+  } catch (failure) {
+    stopWith(`${name}: ${messageOf(failure)}`, EXIT_NOT_RUNNABLE);
+  }
+}
+
+/** Node ignores these, and what is ignored stays so over an exec; a handler put on and taken off restores the default. */
+function restoreSignals(): void {
+  for (const signal of ['SIGPIPE', 'SIGXFSZ'] as const) {
+    process.on(signal, () => undefined);
+    process.removeAllListeners(signal);
+  }
+}
+
+function stopWith(message: string, code: number): never {
+  fs.writeSync(2, `bot-bottle: ${message}\n`);
+  process.exit(code);
+}
+
+function messageOf(failure: unknown): string {
+  return failure instanceof Error ? failure.message : String(failure);
+}
+
+const questions = readFrame();
+if (questions === null) process.exit(EXIT_NOT_RUNNABLE);
+const report = await inspectWalls(parseQuestions(questions));
+fs.writeSync(REPORT_FD, `${JSON.stringify(report)}\n`);
+const command = readFrame();
+if (command === null) process.exit(EXIT_NOT_RUNNABLE);
+become(parseCommand(command));
