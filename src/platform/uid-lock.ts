@@ -15,7 +15,7 @@ export interface HostUid {
 export const HOST_UIDS = { first: 2_000_000, count: 1_000 } as const;
 
 /** Prefers the owner of a tree that is to be used again, so that the host need not walk it to change owners. */
-export async function allocateHostUid(preferred: number | null = null): Promise<HostUid> {
+export async function allocateUid(preferred: number | null = null): Promise<HostUid> {
   const busy = uidsInUse();
   const inRange = preferred !== null && preferred >= HOST_UIDS.first && preferred < HOST_UIDS.first + HOST_UIDS.count;
   for (const uid of [...(inRange ? [preferred] : []), ...candidates()]) {

@@ -1,16 +1,20 @@
+import fs from 'node:fs';
 import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BottleError, BugError } from '../../kernel/errors.ts';
 import { Scope } from '../../kernel/scope.ts';
 import { Secret } from '../../kernel/secret.ts';
 import { childrenOf, processStartTime, processTree, signalProcess } from '../../platform/processes.ts';
 import { reveal } from '../../platform/reveal.ts';
-import { allocateUid, UID_LOCKS } from '../../platform/uid-lock.ts';
+import { allocateUid } from '../../platform/uid-lock.ts';
 import type { AgentCommand, AgentExit, ApplyContext, BottleListener, GatedBottle, Proof } from '../../ports/backend.ts';
 import { commandFields, encodeFrame } from '../probe/frames.ts';
-import type { BubblewrapOptions } from './backend.ts';
-import { makeCgroup, removeCgroup } from './cgroups.ts';
+import type { BubblewrapOptions, PlannedBottle } from './backend.ts';
+import { assembleSeccomp } from './bpf.ts';
+import { applyCgroup, removeCgroup, type PlannedCgroup } from './cgroups.ts';
+import { renderInvocation } from './invocation.ts';
 import { preparePlaces } from './places.ts';
-import { bottleOptions, filterOf, outerCommand, type BubblewrapPlan } from './plan.ts';
 import { proportionalBytes, startProcess, waitForExit, type BottleProcess } from './process.ts';
 import { proveConfinement } from './prove.ts';
 
@@ -18,7 +22,7 @@ import { proveConfinement } from './prove.ts';
 export interface BubblewrapBottle extends GatedBottle {
   readonly stdin: BottleProcess['child']['stdin'];
   readonly stdout: BottleProcess['child']['stdout'];
-  readonly stderr: BottleProcess['child']['stderr'];
+  readonly stderr: BottleProcess['agentErrors'];
   /** The host uid the bottle runs as. */
   readonly hostUid: number;
 }
@@ -26,13 +30,13 @@ export interface BubblewrapBottle extends GatedBottle {
 const WATCH_MS = 500;
 
 export async function applyBubblewrap(
-  plan: BubblewrapPlan,
+  planned: PlannedBottle,
   context: ApplyContext,
   options: BubblewrapOptions,
 ): Promise<BubblewrapBottle> {
   const scope = new Scope();
   try {
-    return await build(plan, context, options, scope);
+    return await build(planned, context, options, scope);
   } catch (failure) {
     await scope[Symbol.asyncDispose]();
     throw failure;
@@ -40,29 +44,23 @@ export async function applyBubblewrap(
 }
 
 async function build(
-  plan: BubblewrapPlan,
+  planned: PlannedBottle,
   context: ApplyContext,
   options: BubblewrapOptions,
   scope: Scope,
 ): Promise<BubblewrapBottle> {
-  const drop = plan.host.root && plan.withoutWall !== 'uid';
-  const uid = drop ? holdUid(options, context, scope) : null;
-  const runtime = options.runtimeDirectory(plan.bottle.slug);
+  const { plan } = planned;
+  const hostUid = plan.ownHostUid ? await holdUid(context, scope) : null;
+  const runtime = options.runtimeDirectory(plan.slug);
   context.journal({ step: 'bottle-places', detail: { runtime } });
-  const { places, stagePrefix } = preparePlaces(plan, context.stateDirectory, runtime, uid, scope);
-  for (const cgroup of plan.limits.cgroups) {
-    context.journal({ step: 'bottle-limits', detail: { cgroup: cgroup.directory } });
-    scope.defer('control group', () => removeCgroup(cgroup.directory));
-    makeCgroup(cgroup);
-  }
+  for (const cgroup of plan.cgroups) holdCgroup(cgroup, context, scope);
   const terminal = context.stdio[0] === 'inherit' && process.stdin.isTTY;
-  const cgroups = plan.limits.cgroups.map(({ directory }) => directory);
-  const argv = outerCommand(plan, places, { stage: stagePrefix, uid, cgroups });
-  const filter = filterOf(plan);
-  const bottle = startProcess(argv, context.stdio, terminal, {
-    options: bottleOptions(plan, places, terminal),
-    filter,
-  });
+  const joins = plan.cgroups.map(({ directory }) => path.join(directory, 'cgroup.procs'));
+  const { stateDirectory } = context;
+  const place = preparePlaces(plan, { stateDirectory, runtime, hostUid, joins, terminal }, scope);
+  const { argv, bottleArguments } = renderInvocation(plan, place);
+  const filter = plan.seccomp === null ? null : assembleSeccomp(plan.seccomp, plan.architecture);
+  const bottle = startProcess(argv, context.stdio, terminal, { options: bottleArguments, filter });
   scope.defer('bottle process', () => killAll(bottle));
   scope.defer('listeners', () => {
     bottle.closeListeners();
@@ -72,14 +70,31 @@ async function build(
     context.journal({ step: 'bottle-process', detail: { pid, startTime: processStartTime(pid) ?? '' } });
   }
   const listeners = await abortable(bottle.listeners, context.signal);
-  return new RunningBottle({ plan, context, bottle, listeners, uid, scope });
+  return new RunningBottle({ planned, context, bottle, listeners, hostUid, scope });
 }
 
-function holdUid(options: BubblewrapOptions, context: ApplyContext, scope: Scope): number {
-  const held = allocateUid(options.uidLocks ?? UID_LOCKS);
+async function holdUid(context: ApplyContext, scope: Scope): Promise<number> {
+  const held = await allocateUid();
   scope.defer('host uid', held.release);
   context.journal({ step: 'bottle-uid', detail: { uid: held.uid } });
   return held.uid;
+}
+
+const CGROUP_ATTEMPTS = 12;
+
+function holdCgroup(cgroup: PlannedCgroup, context: ApplyContext, scope: Scope): void {
+  const { directory } = cgroup;
+  context.journal({ step: 'bottle-limits', detail: { cgroup: directory } });
+  scope.defer('control group', async () => {
+    for (let attempt = 1; !removeCgroup(directory); attempt += 1) {
+      if (attempt === CGROUP_ATTEMPTS) {
+        throw new BottleError('cleanup_incomplete', { message: `${directory} is still in use` });
+      }
+      await sleep(2 ** attempt);
+    }
+  });
+  fs.mkdirSync(directory);
+  applyCgroup(cgroup);
 }
 
 async function abortable<Value>(value: Promise<Value>, signal: AbortSignal): Promise<Value> {
@@ -97,11 +112,11 @@ async function abortable<Value>(value: Promise<Value>, signal: AbortSignal): Pro
 }
 
 interface Parts {
-  readonly plan: BubblewrapPlan;
+  readonly planned: PlannedBottle;
   readonly context: ApplyContext;
   readonly bottle: BottleProcess;
   readonly listeners: readonly BottleListener[];
-  readonly uid: number | null;
+  readonly hostUid: number | null;
   readonly scope: Scope;
 }
 
@@ -116,7 +131,7 @@ class RunningBottle implements BubblewrapBottle {
     this.#parts = parts;
     this.listeners = parts.listeners;
     this.hostPid = parts.bottle.firstPid;
-    this.hostUid = parts.uid ?? process.getuid?.() ?? 0;
+    this.hostUid = parts.hostUid ?? process.getuid?.() ?? 0;
   }
 
   get stdin(): BubblewrapBottle['stdin'] {
@@ -128,18 +143,18 @@ class RunningBottle implements BubblewrapBottle {
   }
 
   get stderr(): BubblewrapBottle['stderr'] {
-    return this.#parts.bottle.child.stderr;
+    return this.#parts.bottle.agentErrors;
   }
 
   async prove(context: Parameters<GatedBottle['prove']>[0]): Promise<Proof> {
-    const { plan, bottle, uid } = this.#parts;
+    const { planned, bottle, hostUid } = this.#parts;
     const proof = await proveConfinement({
-      plan,
+      intended: planned.intended,
       bottle,
       context,
       stateDirectory: this.#parts.context.stateDirectory,
       hostUid: this.hostUid,
-      hostGid: uid ?? process.getgid?.() ?? 0,
+      hostGid: hostUid ?? process.getgid?.() ?? 0,
     });
     this.#proved = proof.held;
     return proof;
@@ -178,8 +193,9 @@ class RunningBottle implements BubblewrapBottle {
   }
 
   #watchMemory(): NodeJS.Timeout | undefined {
-    const limit = this.#parts.plan.limits.watchedMemoryBytes;
-    if (limit === null) return undefined;
+    const { resources, support } = this.#parts.planned.plan;
+    const limit = resources.memoryBytes;
+    if (limit === undefined || support.memory !== 'watchdog') return undefined;
     return setInterval(() => {
       void this.hostPid.then((pid) => {
         if (proportionalBytes(processTree(pid)) <= limit) return;

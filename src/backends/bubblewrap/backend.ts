@@ -1,22 +1,26 @@
 import type { Backend } from '../../ports/backend.ts';
+import { readTextOrNull } from '../../platform/processes.ts';
 import { applyBubblewrap, type BubblewrapBottle } from './apply.ts';
-import { findCgroupPlaces } from './cgroups.ts';
-import { gatherHostFacts, probeBubblewrap } from './host-facts.ts';
-import { limitSupport, planLimits } from './limits.ts';
-import { checkMounts } from './mounts.ts';
-import { planBubblewrap, type BubblewrapPlan, type Wall } from './plan.ts';
+import { probeBubblewrap } from './availability.ts';
+import { findCgroupBases, supportFrom, type CgroupBases } from './cgroups.ts';
+import { gatherHostFacts } from './facts.ts';
+import { planBottle, type BubblewrapPlan, type Wall } from './plan.ts';
 
 export interface BubblewrapOptions {
   /** A directory of the bottle's own for what only lives as long as it does; others must be able to pass through. */
   readonly runtimeDirectory: (slug: string) => string;
-  /** Where claims on host uids are kept; only used by root. */
-  readonly uidLocks?: string;
   /** For tests of the proof alone: leaves one wall out. */
   readonly withoutWall?: Wall;
 }
 
-export interface BubblewrapBackend extends Backend<BubblewrapPlan> {
-  apply(...parameters: Parameters<Backend<BubblewrapPlan>['apply']>): Promise<BubblewrapBottle>;
+/** What is done, and what a proof compares with: the same, unless a test took a wall away. */
+export interface PlannedBottle {
+  readonly plan: BubblewrapPlan;
+  readonly intended: BubblewrapPlan;
+}
+
+export interface BubblewrapBackend extends Backend<PlannedBottle> {
+  apply(...parameters: Parameters<Backend<PlannedBottle>['apply']>): Promise<BubblewrapBottle>;
 }
 
 export function bubblewrapBackend(options: BubblewrapOptions): BubblewrapBackend {
@@ -28,12 +32,20 @@ export function bubblewrapBackend(options: BubblewrapOptions): BubblewrapBackend
       debug: true,
     },
     probe: () => Promise.resolve(probeBubblewrap()),
-    limits: () => Promise.resolve(limitSupport(findCgroupPlaces())),
+    limits: () => Promise.resolve(supportFrom(cgroupBases())),
     plan: (bottle) => {
-      checkMounts(bottle.mounts.map(({ path }) => path));
-      const limits = planLimits(bottle.slug, bottle.resources, findCgroupPlaces());
-      return Promise.resolve(planBubblewrap(bottle, gatherHostFacts(), limits, options.withoutWall ?? null));
+      const facts = gatherHostFacts(cgroupBases());
+      const intended = planBottle(bottle, facts);
+      const { withoutWall } = options;
+      return Promise.resolve({
+        intended,
+        plan: withoutWall === undefined ? intended : planBottle(bottle, facts, withoutWall),
+      });
     },
-    apply: (plan, context) => applyBubblewrap(plan, context, options),
+    apply: (planned, context) => applyBubblewrap(planned, context, options),
   };
+}
+
+function cgroupBases(): CgroupBases {
+  return findCgroupBases(readTextOrNull('/proc/self/cgroup') ?? '');
 }

@@ -131,7 +131,24 @@ function quote(text: string): string {
 const PROBE = 'exec "$0" --no-warnings --disable-sigusr1 "$1" 2>&9 9>&-';
 
 function bottleSteps(plan: BubblewrapPlan): readonly string[] {
-  return [plan.bwrap, '--args', String(CHAIN_FD.args), '--', '/bin/sh', '-c', PROBE, OURS.node, OURS.probe];
+  return [
+    ...inheritedLimits(plan),
+    plan.bwrap,
+    '--args',
+    String(CHAIN_FD.args),
+    '--',
+    '/bin/sh',
+    '-c',
+    PROBE,
+    OURS.node,
+    OURS.probe,
+  ];
+}
+
+/** Set between the two user namespaces: so only the bottle's own processes count, not all of the operator's. */
+function inheritedLimits({ resources, support }: BubblewrapPlan): readonly string[] {
+  const counted = resources.pids !== undefined && support.pids === 'rlimit';
+  return ['/usr/bin/prlimit', '--core=0', '--nofile=1024:65536', ...(counted ? [`--nproc=${resources.pids}`] : [])];
 }
 
 function renderMount(mount: Mount, source: (from: MountSource) => string): readonly string[] {

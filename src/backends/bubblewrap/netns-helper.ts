@@ -46,11 +46,12 @@ async function send(message: object, handle: unknown): Promise<void> {
     if (failure === null) resolve(undefined);
     else reject(failure);
   };
-  if (process.send === undefined) throw new BugError('started without a channel to the launcher');
-  Reflect.apply(process.send, process, [message, handle, { keepOpen: false }, done]);
+  const channel = process.send;
+  if (channel === undefined) throw new BugError('started without a channel to the launcher');
+  Reflect.apply(channel, process, [message, handle, { keepOpen: false }, done]);
   await promise;
 }
 
 for (const role of LISTENER_ROLES) await send({ role }, await bind(role));
-process.disconnect();
+process.disconnect?.();
 process.exit(0);

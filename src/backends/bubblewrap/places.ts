@@ -1,76 +1,54 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Scope } from '../../kernel/scope.ts';
+import { assetPath } from '../../platform/assets.ts';
 import { planStage, prepareStage } from '../../platform/staging.ts';
-import type { BubblewrapPlan, Places } from './plan.ts';
+import { needProgram } from './facts.ts';
+import { stagedPaths, type Placement } from './invocation.ts';
+import type { BubblewrapPlan } from './plan.ts';
 
-/** Makes the host side of the bottle: its home and workspace in the right hands, its `/etc`, and root's stage. */
-export interface PreparedPlaces {
-  readonly places: Places;
-  readonly stagePrefix: readonly string[];
+export interface PlaceRequest {
+  readonly stateDirectory: string;
+  /** Others must be able to pass through it when root starts the bottle. */
+  readonly runtime: string;
+  readonly hostUid: number | null;
+  readonly joins: readonly string[];
+  readonly terminal: boolean;
 }
 
-export function preparePlaces(
-  plan: BubblewrapPlan,
-  stateDirectory: string,
-  runtime: string,
-  uid: number | null,
-  scope: Scope,
-): PreparedPlaces {
-  const home = path.join(stateDirectory, 'home');
-  const workspace = path.join(stateDirectory, 'workspace');
-  const ours = path.join(stateDirectory, 'ours');
-  for (const directory of [path.join(home, 'workspace'), workspace]) {
-    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+/** Makes the host side of the bottle: home and workspace in the right hands, its made files, and root's stage. */
+export function preparePlaces(plan: BubblewrapPlan, request: PlaceRequest, scope: Scope): Placement {
+  const { stateDirectory, runtime, hostUid, joins, terminal } = request;
+  const inState = (name: string): string => path.join(stateDirectory, name);
+  for (const name of ['home', 'home/workspace', 'workspace']) {
+    fs.mkdirSync(inState(name), { recursive: true, mode: 0o700 });
   }
-  fs.mkdirSync(ours, { recursive: true, mode: 0o755 });
-  if (uid !== null) for (const tree of [home, workspace]) giveTree(tree, uid);
-  const etc = path.join(runtime, 'etc');
-  writeEtc(etc, plan.etcFiles, scope);
-
-  const { nodeBinary: node, helper, probe } = plan.host;
-  const direct: Places = {
-    home,
-    workspace,
-    ours,
-    etc,
-    node,
-    helper,
-    probe,
-    mounts: plan.bottle.mounts.map((m) => m.path),
+  if (hostUid !== null) for (const name of ['home', 'workspace']) giveTree(inState(name), hostUid);
+  const madeDirectory = path.join(runtime, 'made');
+  makeFiles(madeDirectory, { ...plan.etc, empty: '' }, scope);
+  const place: Omit<Placement, 'stage'> = {
+    stateDirectory,
+    madeDirectory,
+    node: fs.realpathSync(process.execPath),
+    probe: assetPath('probe.js'),
+    helper: assetPath('netns-helper.js'),
+    hostUid,
+    setpriv: needProgram('setpriv'),
+    joins,
+    terminal,
   };
-  return uid === null
-    ? { places: direct, stagePrefix: [] }
-    : stagePlaces(direct, path.join(runtime, 'stage-bottle'), scope);
-}
-
-function stagePlaces({ mounts, ...single }: Places, directory: string, scope: Scope): PreparedPlaces {
-  const staged = [
-    ...Object.entries(single).map(([name, source]) => ({ name, source })),
-    ...mounts.map((source, index) => ({ name: `mount-${String(index)}`, source })),
-  ];
+  if (hostUid === null) return { ...place, stage: null };
+  const directory = path.join(runtime, 'stage-bottle');
+  const staged = stagedPaths(plan, place);
   scope.defer('stage', () => {
     fs.rmSync(directory, { recursive: true, force: true });
   });
   prepareStage(directory, staged);
-  const { prefix, pathOf } = planStage(directory, staged);
-  return {
-    stagePrefix: prefix,
-    places: {
-      home: pathOf('home'),
-      workspace: pathOf('workspace'),
-      ours: pathOf('ours'),
-      etc: pathOf('etc'),
-      node: pathOf('node'),
-      helper: pathOf('helper'),
-      probe: pathOf('probe'),
-      mounts: mounts.map((_, index) => pathOf(`mount-${String(index)}`)),
-    },
-  };
+  return { ...place, stage: planStage(directory, staged) };
 }
 
-function writeEtc(directory: string, files: Readonly<Record<string, string>>, scope: Scope): void {
-  scope.defer('etc', () => {
+function makeFiles(directory: string, files: Readonly<Record<string, string>>, scope: Scope): void {
+  scope.defer('made files', () => {
     fs.rmSync(directory, { recursive: true, force: true });
   });
   fs.mkdirSync(directory, { recursive: true, mode: 0o755 });

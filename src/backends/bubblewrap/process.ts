@@ -4,12 +4,12 @@ import fs from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { z } from 'zod';
 import { BottleError } from '../../kernel/errors.ts';
-import { KiB } from '../../kernel/limits.ts';
+import { KiB, LIMITS } from '../../kernel/limits.ts';
 import { LineReader } from '../../platform/line-reader.ts';
 import type { ApplyContext, BottleListener } from '../../ports/backend.ts';
 import { decodeJson } from '../../schema/json.ts';
 import { LISTENER_ROLES } from '../../schema/plan.ts';
-import { FD } from './plan.ts';
+import { CHAIN_FD } from './invocation.ts';
 
 const HandOverSchema = z.object({ role: z.enum(LISTENER_ROLES) });
 const InfoSchema = z.object({ 'child-pid': z.int().positive() });
@@ -24,6 +24,8 @@ export interface BottleProcess {
   readonly report: Promise<string>;
   readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   readonly orders: Writable;
+  /** The agent's own standard error, when it is a pipe. */
+  readonly agentErrors: Readable | null;
   closeListeners(): void;
 }
 
@@ -31,24 +33,27 @@ export function startProcess(
   argv: readonly string[],
   stdio: ApplyContext['stdio'],
   terminal: boolean,
-  pipes: { readonly options: readonly string[]; readonly filter: Uint8Array },
+  pipes: { readonly options: readonly string[]; readonly filter: Uint8Array | null },
 ): BottleProcess {
   const [command = '', ...rest] = argv;
+  const [stdin, stdout, stderr] = stdio;
   const child = spawn(command, rest, {
-    stdio: [...stdio, 'pipe', 'pipe', 'pipe', 'ipc', 'pipe', 'pipe'],
+    stdio: [stdin, stdout, 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'ipc', stderr === 'inherit' ? 2 : stderr],
     env: {},
     cwd: '/',
     detached: !terminal,
   });
   const exited = exitOf(child);
-  writeOnce(pipeOut(child, FD.options), pipes.options.map((option) => `${option}\0`).join(''));
-  writeOnce(pipeOut(child, FD.filter), pipes.filter);
-  const orders = pipeOut(child, FD.orders);
+  writeOnce(pipeOut(child, CHAIN_FD.args), pipes.options.map((option) => `${option}\0`).join(''));
+  writeOnce(pipeOut(child, CHAIN_FD.seccomp), pipes.filter ?? new Uint8Array());
+  const orders = pipeOut(child, CHAIN_FD.orders);
   orders.on('error', ignoreClosedPipe);
   const handles = new Map<string, ListenerHandle>();
+  const words = lastWords(child);
   const early = exited.then(({ code, signal }): never => {
+    const said = words() === '' ? '' : `: ${words()}`;
     throw new BottleError('launch_failed', {
-      message: `the bottle ended before it was ready (${signal ?? `exit ${String(code)}`})`,
+      message: `the bottle ended before it was ready (${signal ?? `exit ${String(code)}`})${said}`,
       hint: 'bot-bottle doctor',
     });
   });
@@ -61,15 +66,26 @@ export function startProcess(
     child,
     exited,
     orders,
+    agentErrors: stderr === 'pipe' ? pipeIn(child, CHAIN_FD.stderr) : null,
     listeners: orEarlyEnd(collectListeners(child, handles)),
-    firstPid: orEarlyEnd(readAll(pipeIn(child, FD.info)).then(parseInfo)),
-    report: orEarlyEnd(firstLine(pipeIn(child, FD.report))),
+    firstPid: orEarlyEnd(readAll(pipeIn(child, CHAIN_FD.info)).then(parseInfo)),
+    report: orEarlyEnd(firstLine(pipeIn(child, CHAIN_FD.report))),
     closeListeners: () => {
       for (const handle of handles.values()) handle.close();
       handles.clear();
       if (child.connected) child.disconnect();
     },
   };
+}
+
+/** What the chain of programs itself has to say; the agent's own stream is another. */
+function lastWords(child: ChildProcess): () => string {
+  let text = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    text = `${text}${chunk.toString('utf8')}`.slice(-LIMITS.toolOutputBytes);
+  });
+  child.stderr?.on('error', ignoreClosedPipe);
+  return () => text.trim();
 }
 
 function exitOf(child: ChildProcess): BottleProcess['exited'] {

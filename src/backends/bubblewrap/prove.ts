@@ -1,4 +1,3 @@
-import os from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { BottleError } from '../../kernel/errors.ts';
@@ -10,7 +9,8 @@ import { encodeFrame, questionFields } from '../probe/frames.ts';
 import { INSIDE_IDS } from '../probe/inspect.ts';
 import { judge } from './account.ts';
 import { openJudges } from './judges.ts';
-import { expectedMounts, type BubblewrapPlan } from './plan.ts';
+import { expectedMounts } from './expected-mounts.ts';
+import type { BubblewrapPlan } from './plan.ts';
 import type { BottleProcess } from './process.ts';
 import { readAccount } from './read-account.ts';
 
@@ -19,7 +19,7 @@ const ReportSchema = z.array(
 );
 
 export interface ProofParts {
-  readonly plan: BubblewrapPlan;
+  readonly intended: BubblewrapPlan;
   readonly bottle: BottleProcess;
   readonly context: ProofContext;
   readonly stateDirectory: string;
@@ -37,7 +37,7 @@ export async function proveConfinement(parts: ProofParts): Promise<Proof> {
       questionFields({
         nonce: context.nonce,
         judges: judges.addresses,
-        absent: hostSecrets(parts.plan, stateDirectory),
+        absent: hostSecrets(parts.intended, stateDirectory),
       }),
     ),
   );
@@ -96,21 +96,20 @@ const NETWORK_IDS: ReadonlySet<string> = new Set([
   'gateway-answers',
 ]);
 
-function outsideChecks({ plan, hostUid, hostGid }: ProofParts, firstPid: number): readonly WallCheck[] {
+function outsideChecks({ intended, hostUid, hostGid }: ProofParts, firstPid: number): readonly WallCheck[] {
   const [probe = firstPid] = childrenOf(firstPid);
   return judge(readAccount(probe), {
     hostUid,
     hostGid,
     insideUid: INSIDE.uid,
     insideGid: INSIDE.gid,
-    noGroups: plan.host.root,
-    ...expectedMounts(plan),
+    noGroups: intended.ownHostUid,
+    ...expectedMounts(intended),
   });
 }
 
 /** Things of the host that must not be there inside, less what the operator chose to show. */
-function hostSecrets({ bottle }: BubblewrapPlan, stateDirectory: string): readonly string[] {
-  const home = os.homedir();
+function hostSecrets({ mounts, operatorHome: home }: BubblewrapPlan, stateDirectory: string): readonly string[] {
   const private_ = ['.ssh', '.aws', '.gnupg', '.config', '.bashrc', '.profile', '.gitconfig', '.netrc', '.bot-bottle'];
   const candidates = [
     ...['/etc/shadow', '/etc/gshadow', '/etc/sudoers', '/etc/machine-id', '/boot', '/srv', '/mnt', '/sys'],
@@ -126,7 +125,9 @@ function hostSecrets({ bottle }: BubblewrapPlan, stateDirectory: string): readon
     ...(home === INSIDE.home ? [] : private_.map((name) => path.join(home, name))),
     path.join(stateDirectory, 'journal.jsonl'),
   ];
-  const shown = bottle.mounts.map((mount) => mount.path);
+  const shown = mounts.flatMap((mount) =>
+    mount.kind === 'bind' && mount.source.from === 'operator' ? [mount.target] : [],
+  );
   const touches = (file: string, mount: string): boolean =>
     file === mount || file.startsWith(`${mount}/`) || mount.startsWith(`${file}/`);
   return candidates.filter((file) => !shown.some((mount) => touches(file, mount)));
