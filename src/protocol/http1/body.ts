@@ -155,10 +155,14 @@ class ChunkedDecoder implements BodyDecoder {
 
   #readTrailers(section: Uint8Array): void {
     const trailers = parseTrailers(section);
-    if (typeof trailers === 'string') this.#error = trailers;
-    else if (trailers.some(([name]) => isForbiddenTrailer(name))) this.#error = 'a trailer that may not be one';
-    else this.#trailers = trailers;
-    this.#next('done');
+    if (typeof trailers === 'string') {
+      this.#error = trailers;
+    } else if (trailers.some(([name]) => isForbiddenTrailer(name))) {
+      this.#error = 'a trailer that may not be one';
+    } else {
+      this.#trailers = trailers;
+      this.#next('done');
+    }
   }
 
   #next(state: ChunkState): void {

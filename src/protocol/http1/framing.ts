@@ -65,9 +65,12 @@ export function responseFraming(head: ResponseHead, requestMethod: string): Resu
 
 /** Whether the connection may serve another message after this one (RFC 9112 section 9.3). */
 export function keepAlive(head: RequestHead | ResponseHead): boolean {
-  const tokens = valuesOf(head.headers, 'connection').flatMap((value) =>
-    value.split(',').map((token) => token.trim().toLowerCase()),
-  );
-  if (tokens.includes('close')) return false;
+  const tokens = tokensOf(head.headers, 'connection');
+  // Nobody defined Proxy-Connection, but other parsers close on it.
+  if (tokens.includes('close') || tokensOf(head.headers, 'proxy-connection').includes('close')) return false;
   return head.version === '1.1' || tokens.includes('keep-alive');
+}
+
+function tokensOf(headers: readonly Header[], name: string): readonly string[] {
+  return valuesOf(headers, name).flatMap((value) => value.split(',').map((token) => token.trim().toLowerCase()));
 }

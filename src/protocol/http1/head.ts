@@ -137,7 +137,7 @@ function parseRequestLine(
 function isTargetForm(method: string, target: string): boolean {
   if (method === 'CONNECT') return /^(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d{1,5}$/.test(target);
   if (target === '*') return method === 'OPTIONS';
-  return target.startsWith('/') || /^https?:\/\/(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{0,5})?(?:[/?]|$)/i.test(target);
+  return target.startsWith('/') || /^https?:\/\/(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?(?:[/?]|$)/i.test(target);
 }
 
 /** Field lines from `from` up to `to` (exclusive, after the last line's CRLF). */
