@@ -14,9 +14,6 @@ const FORBIDDEN: readonly { readonly what: string; readonly pattern: RegExp }[] 
   { what: 'an unfinished place', pattern: new RegExp(`\\b(${'TO'}DO|${'FIX'}ME|${'XX'}X)\\b`) },
   { what: 'a test that hides others', pattern: new RegExp(`\\b(it|test|describe)[.]${'only'}\\(`) },
   { what: "an issue's number", pattern: new RegExp(`\\b(issue|pull request|PR) ?${'#'}?\\d+\\b`, 'i') },
-  {
-    pattern: new RegExp(`-----BEGIN (RSA |EC |OPENSSH )?${'PRIVATE'} KEY-----\\n[A-Za-z0-9+/=\\n]{64}`),
-  },
 ];
 
 /** Everything that git tracks or would track, but what is not ours to write. */
