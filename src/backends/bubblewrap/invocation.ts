@@ -147,8 +147,8 @@ function bottleSteps(plan: BubblewrapPlan): readonly string[] {
 
 /** Set between the two user namespaces: so only the bottle's own processes count, not all of the operator's. */
 function inheritedLimits({ resources, support }: BubblewrapPlan): readonly string[] {
-  const counted = resources.pids !== undefined && support.pids === 'rlimit';
-  return ['/usr/bin/prlimit', '--core=0', '--nofile=1024:65536', ...(counted ? [`--nproc=${resources.pids}`] : [])];
+  if (resources.pids === undefined || support.pids !== 'rlimit') return [];
+  return ['/usr/bin/prlimit', `--nproc=${resources.pids}`];
 }
 
 function renderMount(mount: Mount, source: (from: MountSource) => string): readonly string[] {

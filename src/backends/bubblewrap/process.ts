@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { BottleError } from '../../kernel/errors.ts';
 import { KiB, LIMITS } from '../../kernel/limits.ts';
@@ -58,7 +59,7 @@ export function startProcess(
     });
   });
   const orEarlyEnd = <Value>(value: Promise<Value>): Promise<Value> => {
-    const first = Promise.race([value, early]);
+    const first = Promise.race([value.catch((failure: unknown) => causeOf(early, failure)), early]);
     first.catch(ignoreUnlessAwaited);
     return first;
   };
@@ -76,6 +77,14 @@ export function startProcess(
       if (child.connected) child.disconnect();
     },
   };
+}
+
+const LAST_WORDS_MS = 1_000;
+
+/** A pipe ends a moment before its process is seen to end, and the process's own words tell more. */
+async function causeOf(early: Promise<never>, failure: unknown): Promise<never> {
+  await Promise.race([early, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
+  throw failure;
 }
 
 /** What the chain of programs itself has to say; the agent's own stream is another. */

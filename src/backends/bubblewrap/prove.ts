@@ -52,26 +52,33 @@ export async function proveConfinement(parts: ProofParts): Promise<Proof> {
   );
   const seen = await answered(judges.verdict(), deadline);
   const checks = [
-    ...(inside ?? [silent('probe-answers', 'inside')]),
-    ...(outside ?? [silent('kernel-account', 'outside')]),
-    verdictCheck('gateway-saw-probe', 'the nonce', nonce === true ? [] : ['nothing']),
-    verdictCheck('judges-saw-nothing', 'nothing', seen ?? ['no answer']),
+    ...('why' in inside ? [silent('probe-answers', 'inside', inside)] : inside.value),
+    ...('why' in outside ? [silent('kernel-account', 'outside', outside)] : outside.value),
+    verdictCheck('gateway-saw-probe', 'the nonce', 'why' in nonce ? [nonce.why] : []),
+    verdictCheck('judges-saw-nothing', 'nothing', 'why' in seen ? [seen.why] : seen.value),
   ];
   return { held: checks.every(({ held }) => held), checks };
 }
 
-/** Null when the deadline came first or the one who was asked could not answer. */
-async function answered<Value>(question: Promise<Value>, deadline: AbortSignal): Promise<Value | null> {
-  const { promise, resolve } = Promise.withResolvers<null>();
+interface Silence {
+  readonly why: string;
+}
+
+/** Silence when the deadline came first or the one who was asked could not answer. */
+async function answered<Value>(
+  question: Promise<Value>,
+  deadline: AbortSignal,
+): Promise<{ readonly value: Value } | Silence> {
+  const { promise, resolve } = Promise.withResolvers<Silence>();
   const late = (): void => {
-    resolve(null);
+    resolve({ why: 'no answer before the deadline' });
   };
   if (deadline.aborted) late();
   deadline.addEventListener('abort', late, { once: true });
   try {
-    return await Promise.race([question, promise]);
+    return await Promise.race([question.then((value) => ({ value })), promise]);
   } catch (failure) {
-    if (failure instanceof BottleError) return null;
+    if (failure instanceof BottleError) return { why: failure.message };
     throw failure;
   } finally {
     deadline.removeEventListener('abort', late);
@@ -80,10 +87,10 @@ async function answered<Value>(question: Promise<Value>, deadline: AbortSignal):
 
 function insideChecks(line: string): readonly WallCheck[] {
   const report = decodeJson(ReportSchema, line);
-  if (!report.ok) return [silent('probe-answers', 'inside')];
+  if (!report.ok) return [silent('probe-answers', 'inside', { why: report.error })];
   return INSIDE_IDS.map((id) => {
     const found = report.value.find((entry) => entry.id === id);
-    if (found === undefined) return silent(id, 'inside');
+    if (found === undefined) return silent(id, 'inside', { why: 'not reported' });
     return { ...found, guarantee: NETWORK_IDS.has(id) ? 'G-NET' : 'G-CONFINED', from: 'inside' };
   });
 }
@@ -138,6 +145,6 @@ function verdictCheck(id: string, expected: string, wrong: readonly string[]): W
   return { id, guarantee: 'G-NET', from: 'outside', expected, seen: held ? expected : wrong.join(', '), held };
 }
 
-function silent(id: string, from: WallCheck['from']): WallCheck {
-  return { id, guarantee: 'G-CONFINED', from, expected: 'an answer', seen: 'no answer', held: false };
+function silent(id: string, from: WallCheck['from'], { why }: Silence): WallCheck {
+  return { id, guarantee: 'G-CONFINED', from, expected: 'an answer', seen: why, held: false };
 }

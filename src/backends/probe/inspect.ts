@@ -145,7 +145,10 @@ async function knock(judge: string): Promise<Outcome> {
 }
 
 function corePattern(): InsideCheck {
-  return check('core-pattern-closed', 'read-only', openForWriting('/proc/sys/kernel/core_pattern', 'r+'));
+  // Here the owner's bits are looked at before the mount's, so either refusal will do; the mount is judged from outside.
+  const refused = /: (?:EROFS|EACCES)$/;
+  const seen = openForWriting('/proc/sys/kernel/core_pattern', 'r+').filter((outcome) => !refused.test(outcome));
+  return check('core-pattern-closed', 'not to be written', seen);
 }
 
 function systemReadOnly(): InsideCheck {
