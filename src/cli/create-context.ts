@@ -34,7 +34,7 @@ export function createContext(facts: ProcessFacts): CliContext {
     terminal: openTerminal(facts),
     secrets: secretSource(facts.environment),
     manifests: () => openManifests({ home: paths.home, cwd: facts.cwd, files: hostFiles(facts.operatorHome) }),
-    settings: () => (settings ??= loadSettings({ home: paths.home, files: hostFiles(facts.operatorHome) })),
+    settings: () => (settings ??= loadSettings(paths.home, hostFiles(facts.operatorHome))),
     signalProcess: (pid, signal) => {
       process.kill(pid, signal);
     },

@@ -1,7 +1,7 @@
 import os from 'node:os';
 import process from 'node:process';
 import { BottleError, EXIT } from '../kernel/errors.ts';
-import { renderError } from '../manifest/render-error.ts';
+import { renderError } from '../kernel/render-error.ts';
 import { createContext } from './create-context.ts';
 import { buildProgram } from './program.ts';
 import { errorAsJson } from './terminal.ts';

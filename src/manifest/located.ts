@@ -81,6 +81,7 @@ function childOf(node: Located, step: string | number): LocatedEntry | null {
 export function keyPathText(path: KeyPath): string {
   return path.reduce<string>((text, step) => {
     if (typeof step === 'number') return `${text}[${String(step)}]`;
+    if (!/^[\w*-]+$/.test(step)) return `${text}["${step}"]`;
     return text === '' ? step : `${text}.${step}`;
   }, '');
 }
@@ -102,4 +103,38 @@ export function leavesOf(
     return [...node.entries].flatMap(([key, entry]) => leavesOf(entry.node, [...path, key]));
   }
   return [{ path, node }];
+}
+
+/** Every key and every list item below a node, parents before children, in the order they are written. */
+export function entriesOf(
+  node: Located,
+  path: KeyPath = [],
+): readonly { readonly path: KeyPath; readonly entry: LocatedEntry }[] {
+  const children: readonly (readonly [string | number, LocatedEntry])[] =
+    node.kind === 'map'
+      ? [...node.entries]
+      : node.kind === 'list'
+        ? node.items.map((item, index) => [index, { keyAt: item.at, node: item }] as const)
+        : [];
+  return children.flatMap(([step, entry]) => {
+    const own = [...path, step];
+    return [{ path: own, entry }, ...entriesOf(entry.node, own)];
+  });
+}
+
+/** The items of a list at a path; none when nothing is written there. */
+export function itemsAt(root: Located, path: KeyPath): readonly Located[] {
+  const node = nodeAt(root, path);
+  return node?.kind === 'list' ? node.items : [];
+}
+
+/** The string at a path, or null. */
+export function stringAt(root: Located, path: KeyPath): string | null {
+  const node = nodeAt(root, path);
+  return node?.kind === 'scalar' && typeof node.value === 'string' ? node.value : null;
+}
+
+/** `bottles/acme.md:12` */
+export function placeText({ file, line }: SourcePosition): string {
+  return `${file}:${String(line)}`;
 }

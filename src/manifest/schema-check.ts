@@ -12,9 +12,10 @@ import {
   positionOf,
   type KeyPath,
   type Located,
+  type LocatedMap,
 } from './located.ts';
 import { refusedKey } from './old-keys.ts';
-import { childrenOf, objectAt, optionsAt } from './schema-walk.ts';
+import { childrenOf, descriptionAt, objectAt, optionsAt } from './schema-walk.ts';
 
 /**
  * A tree as the value its schema describes, or the first thing wrong with it in the order of the file: where, which
@@ -121,8 +122,9 @@ function wrongValue(issue: z.core.$ZodIssue, path: KeyPath, context: CheckContex
     const hint = exampleFor(context.rules.examples, path);
     return { path, position: positionOf(context.tree, path), message: issue.message, hint, follows: true };
   }
-  const problem = valueProblem(path, describeIssue(issue), context);
-  if (issue.code !== 'invalid_value') return problem;
+  const described = issue.code === 'invalid_type' ? descriptionAt(context.schema, path, plainOf(context.tree)) : null;
+  const problem = valueProblem(path, described ?? describeIssue(issue), context);
+  if (issue.code !== 'invalid_value' || issue.values.length < 2) return problem;
   const node = nodeAt(context.tree, path);
   const written = node?.kind === 'scalar' && typeof node.value === 'string' ? node.value : '';
   const meant = nearest(written, issue.values.map(String));
@@ -154,4 +156,10 @@ function valueProblem(path: KeyPath, expected: string, { tree, rules }: CheckCon
 
 function step(key: PropertyKey): string | number {
   return typeof key === 'symbol' ? String(key) : key;
+}
+
+/** The tree as the map that every manifest is. */
+export function asMap(tree: Located, code: ErrorCode = 'manifest_invalid'): LocatedMap {
+  if (tree.kind === 'map') return tree;
+  throw new BottleError(code, { message: 'must be a map: lines of `key: value`', position: tree.at });
 }

@@ -6,6 +6,12 @@ export function objectAt(schema: z.ZodType, path: KeyPath, value: unknown): z.Zo
   return schemasAt([schema], path, value).find((candidate) => candidate instanceof z.ZodObject) ?? null;
 }
 
+/** What a schema calls its values, where it says so itself. */
+export function descriptionAt(schema: z.ZodType, path: KeyPath, value: unknown): string | null {
+  const described = schemasAt([schema], path, value).map((found) => z.globalRegistry.get(found)?.description);
+  return described.find((text) => text !== undefined) ?? null;
+}
+
 /** The alternatives at a place where a union stands. */
 export function optionsAt(schema: z.ZodType, path: KeyPath, value: unknown): readonly z.core.$ZodType[] {
   const parent = schemasAt([schema], path.slice(0, -1), value);

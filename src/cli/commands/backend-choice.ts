@@ -2,6 +2,7 @@ import { bubblewrapBackend } from '../../backends/bubblewrap/backend.ts';
 import { BottleError } from '../../kernel/errors.ts';
 import type { Backend } from '../../ports/backend.ts';
 import { BACKEND_NAMES, type BackendName } from '../../schema/plan.ts';
+import { bottlePaths } from '../../state/paths.ts';
 import type { CliContext } from '../context.ts';
 
 /** The flag, then `BOT_BOTTLE_BACKEND`, then settings, then bubblewrap (DESIGN 10). A name is never quietly replaced. */
@@ -23,5 +24,5 @@ export function chooseBackend(context: CliContext, flag: BackendName | undefined
 }
 
 export function bubblewrap(context: CliContext): Backend {
-  return bubblewrapBackend({ uidLocks: context.paths.uidLocks, runtimeRoot: context.paths.runtimeRoot });
+  return bubblewrapBackend({ runtimeDirectory: (slug) => bottlePaths(context.paths, slug).runtime });
 }

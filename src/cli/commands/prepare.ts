@@ -3,7 +3,8 @@ import { BottleError } from '../../kernel/errors.ts';
 import { buildPlan, type BuiltPlan, type PlanInput, type PlannedEnv } from '../../launch/plan.ts';
 import { checkWorkspaceSource } from '../../launch/workspace.ts';
 import { freshSlug, slugFromLabel } from '../../launch/slug.ts';
-import type { EffectiveBottle } from '../../manifest/index.ts';
+import { placeText, type EffectiveBottle } from '../../manifest/index.ts';
+import { reveal } from '../../platform/reveal.ts';
 import { systemRandom } from '../../platform/random.ts';
 import type { SourcedRoute } from '../../policy/merge.ts';
 import { commandProvider, providerFor, verifyProvision, type ProvisionPlan } from '../../providers/index.ts';
@@ -73,7 +74,7 @@ function commonInput(context: CliContext, bottle: EffectiveBottle): CommonInput 
     routes: sourcedRoutes(bottle),
     log: bottle.egress.log,
     gitUser: bottle.gitUser,
-    mounts: bottle.mounts,
+    mounts: bottle.mounts.map((mount) => mount.path),
     resources: bottle.resources,
     debug: bottle.debug,
     upstream: { extraCa: upstream.extraCa, resolve: upstream.resolve },
@@ -86,8 +87,8 @@ async function provision(context: CliContext, request: PrepareRequest): Promise<
   const provider =
     request.provider === commandProvider.template
       ? commandProvider
-      : providerFor(request.provider, bottle.provider?.position);
-  const settings = { value: bottle.provider?.settings ?? {}, position: bottle.provider?.position ?? null };
+      : providerFor(request.provider, bottle.provider?.origin ?? null);
+  const settings = { value: bottle.provider?.settings ?? {}, position: bottle.provider?.origin ?? null };
   const cli =
     provider.install === null
       ? null
@@ -128,4 +129,32 @@ function workspaceOf(context: CliContext, request: PrepareRequest): BottlePlan['
   }
   const source = checkWorkspaceSource(path.resolve(directory ?? context.cwd), context.operatorHome);
   return { mode: 'copy', source };
+}
+
+function plannedEnv(bottle: EffectiveBottle): readonly PlannedEnv[] {
+  return Object.entries(bottle.env).map(([name, { origin, ...value }]) => {
+    switch (value.kind) {
+      case 'literal':
+        return { name, position: origin, from: { kind: 'literal', value: value.value } };
+      case 'host':
+        return { name, position: origin, from: { kind: 'host', variable: value.variable, secret: value.secret } };
+      case 'prompt':
+        return { name, position: origin, from: { kind: 'prompt' } };
+    }
+  });
+}
+
+/** Values of `{host, secret: false}`: the operator said that they are no secrets, so the plan may show them. */
+function plainHostValues(context: CliContext, bottle: EffectiveBottle): ReadonlyMap<string, string> {
+  return new Map(
+    Object.values(bottle.env).flatMap((value) => {
+      if (value.kind !== 'host' || value.secret) return [];
+      const found = context.secrets.hostVariable(value.variable);
+      return found === null ? [] : [[value.variable, reveal(found, 'pipe')] as const];
+    }),
+  );
+}
+
+function sourcedRoutes(bottle: EffectiveBottle): readonly SourcedRoute[] {
+  return bottle.egress.routes.map(({ route, origin }) => ({ route, source: placeText(origin), position: origin }));
 }

@@ -18,19 +18,19 @@ export async function start(
     throw new BottleError('usage', { message: 'which agent?', hint: 'bot-bottle list available' });
   const manifests = context.manifests();
   const agent = manifests.loadAgent(agentName);
-  const bottleNames = options.bottle.length > 0 ? options.bottle : agent.bottle === null ? [] : [agent.bottle];
+  const bottleNames = options.bottle.length > 0 ? options.bottle : agent.bottle === null ? [] : [agent.bottle.name];
   if (bottleNames.length === 0) {
     throw new BottleError('usage', {
       message: `agent ${agentName} names no bottle`,
       hint: `bot-bottle start ${agentName} --bottle NAME`,
     });
   }
-  const bottle = manifests.loadEffective(bottleNames);
+  const bottle = manifests.loadForAgent(agent, bottleNames);
   const backend = chooseBackend(context, options.backend);
   const workspaceDirectory = options.cwd === undefined ? null : options.cwd === true ? context.cwd : options.cwd;
   const built = await prepare(context, {
     agent: agentName,
-    bottle: { ...bottle, gitUser: { ...bottle.gitUser, ...agent.gitUser } },
+    bottle,
     backend: backend.capabilities.name,
     label: options.label ?? null,
     workspaceDirectory,
