@@ -6,17 +6,20 @@ import { RouteSchema } from './route.ts';
  * feature is not built yet are refused by `manifest/features.ts`. Messages complete the sentence "must be …".
  */
 
+/** A string of one form; `what` says which, whether it is no string at all or one of another form. */
+function named(what: string, form: RegExp): z.ZodString {
+  return z.string().regex(form, what).describe(what);
+}
+
 /** A file's stem: what `extends`, `bottle` and `--bottle` name. */
 export const MANIFEST_NAME = /^[a-z][a-z0-9-]*$/;
-const NameSchema = z
-  .string()
-  .regex(MANIFEST_NAME, 'a name such as web-2: small letters, digits and dashes, a letter first');
+const NameSchema = named('a name such as web-2: small letters, digits and dashes, a letter first', MANIFEST_NAME);
 
 export const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const HostVariableSchema = z.string().regex(VARIABLE_NAME, 'the name of a host variable');
+const HostVariableSchema = named('the name of a host variable', VARIABLE_NAME);
 
 const SIZE = /^([1-9]\d{0,8}) ?(MiB|GiB)$/;
-const SizeSchema = z.string().regex(SIZE, 'a size such as 512MiB or 4GiB');
+const SizeSchema = named('a size such as 512MiB or 4GiB', SIZE);
 
 const BYTES_OF = { MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 

@@ -38,6 +38,7 @@ export const RouteAuthSchema = z
   })
   .refine((auth) => (auth.scheme === 'header' || auth.scheme === 'query') === (auth.name !== undefined), {
     message: '`name` goes with the schemes header and query, and only with them',
+    path: ['name'],
   });
 
 export const OUTBOUND_DETECTORS = ['token_patterns', 'known_secrets', 'entropy'] as const;
