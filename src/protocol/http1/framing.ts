@@ -40,8 +40,10 @@ function declared(head: { version: '1.0' | '1.1'; headers: readonly Header[] }):
 export function requestFraming(head: RequestHead): Result<Framing, string> {
   const found = declared(head);
   if (!found.ok) return found;
-  if (found.value.chunked) return ok({ kind: 'chunked' });
-  const { length } = found.value;
+  const { chunked, length } = found.value;
+  // RFC 9110 section 9.3.6: to some readers what follows is a body, to others the tunnel already.
+  if (head.method === 'CONNECT' && (chunked || (length !== null && length > 0))) return err('CONNECT has no body');
+  if (chunked) return ok({ kind: 'chunked' });
   return ok(length === null || length === 0 ? { kind: 'none' } : { kind: 'length', length });
 }
 

@@ -49,7 +49,9 @@ function accept(text: string): Accepted | null {
   const { head, consumed } = parsed;
   const framing = requestFraming(head);
   if (!framing.ok || (framing.value.kind === 'length' && framing.value.length > 1000)) return null;
-  const tunnel = head.method === 'CONNECT';
+  // llhttp takes what follows a CONNECT or an upgrade for another protocol. The gateway never passes an upgrade on.
+  const has = (name: string): boolean => head.headers.some(([field]) => field.toLowerCase() === name);
+  const tunnel = head.method === 'CONNECT' || has('upgrade');
   return {
     head: text.slice(0, consumed),
     framing: framing.value,

@@ -148,6 +148,8 @@ export const REQUESTS: readonly RequestVector[] = [
   { bytes: post('Transfer-Encoding: ,chunked\r\n'), verdict: 'framing', why: 'an empty list member' },
   { bytes: post('Transfer-Encoding:\r\n'), verdict: 'framing', why: 'an empty coding' },
   { bytes: 'POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n', verdict: 'framing', why: 'chunked on 1.0' },
+  { bytes: `CONNECT a.example:443 HTTP/1.1\r\n${HOST}Content-Length: 5\r\n\r\n`, verdict: 'framing', why: 'CONNECT with a body: or is it the tunnel?' },
+  { bytes: `CONNECT a.example:443 HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n`, verdict: 'framing', why: 'CONNECT with chunks' },
 
   // Unfinished.
   { bytes: '', verdict: 'need-more', why: 'nothing yet' },
