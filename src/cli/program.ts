@@ -24,6 +24,7 @@ export function buildProgram(context: CliContext): (argv: readonly string[]) => 
     .version(version(), '-V, --version')
     .option('--debug', 'print stack traces with errors')
     .exitOverride()
+    .enablePositionalOptions()
     .configureOutput({
       writeErr: (text) => {
         context.terminal.say(text.trimEnd());
@@ -101,7 +102,6 @@ function addRun(program: Command, context: CliContext, done: Done): void {
     .action(async (command: string[], options: Record<string, unknown>) => {
       done(await run(context, command, options));
     });
-  program.enablePositionalOptions();
 }
 
 function addGateway(program: Command, context: CliContext, done: Done): void {

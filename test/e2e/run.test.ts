@@ -154,7 +154,9 @@ describe('run: what goes out', () => {
 
   it('names the variable that is missing, its line, and the fix, before anything is made', async () => {
     using world = apiWorld(1);
-    const result = await world.run(['run', '--bottle', 'api', '--workspace', 'none', '--', 'true']);
+    const result = await world.run(['run', '--bottle', 'api', '--workspace', 'none', '--', 'true'], {
+      env: { MY_KEY: 'key-5d41402abc4b2a76b9719d91' },
+    });
     expect(result.code).toBe(1);
     expect(result.stderr).toMatch(/api\.md:\d+:\d+/);
     expect(result.stderr).toContain('export API_TOKEN=');

@@ -4,7 +4,7 @@ import { buildPlan } from '../../../src/launch/plan.ts';
 import { systemClock } from '../../../src/platform/clock.ts';
 import { systemRandom } from '../../../src/platform/random.ts';
 import { allocateUid } from '../../../src/platform/uid-lock.ts';
-import { homePaths } from '../../../src/state/paths.ts';
+import { bottlePaths, homePaths } from '../../../src/state/paths.ts';
 
 /** A launcher that kills itself, as hard as it can be done, right after the step that it is told. */
 const [home = '', dieAfter = ''] = process.argv.slice(2);
@@ -41,7 +41,7 @@ const { plan } = buildPlan({
 });
 const bottle = await launchBottle({
   plan,
-  backend: bubblewrapBackend(),
+  backend: bubblewrapBackend({ runtimeDirectory: (slug) => bottlePaths(homePaths({ BOT_BOTTLE_HOME: home }), slug).runtime }),
   paths: homePaths({ BOT_BOTTLE_HOME: home }),
   values: new Map(),
   userName: 'tester',
