@@ -84,11 +84,11 @@ function buildTables(patterns: readonly Pattern[], sized: readonly number[]): Bl
   const chainPattern: number[] = [];
   const chainNext: number[] = [];
   const offsets = new Int32Array(patterns.length);
-  const lodgers = new Uint32Array(size);
+  const usage = countWindowEnds(patterns, window, hashShift);
   for (const index of sized) {
     const pattern = patterns[index];
     if (pattern === undefined) continue;
-    const offset = chooseWindow(pattern, window, (hash) => lodgers[hash >>> hashShift] ?? 0);
+    const offset = chooseWindow(pattern, window, (hash) => usage[hash >>> hashShift] ?? 0);
     offsets[index] = offset;
     for (let at = 0; at + BLOCK <= window; at += 1) {
       const shift = window - BLOCK - at;
@@ -99,23 +99,38 @@ function buildTables(patterns: readonly Pattern[], sized: readonly number[]): Bl
         if (shift > 0 || alreadyIn) continue;
         chainNext.push(heads[slot] ?? -1);
         heads[slot] = chainPattern.push(index) - 1;
-        lodgers[slot] = (lodgers[slot] ?? 0) + 1;
       }
     }
   }
   return { window, hashShift, shifts, heads, chainPattern, chainNext, offsets };
 }
 
-/** The part of the pattern whose last block the fewest others share: what keys have in common finds none of them. */
-function chooseWindow(pattern: Pattern, window: number, lodgersAt: (hash: number) => number): number {
-  const last = Math.min(pattern.bytes.length - window, WINDOW_CANDIDATES);
+/** By hash: in how many places of all patterns a window could end with such a block. */
+function countWindowEnds(patterns: readonly Pattern[], window: number, hashShift: number): Uint32Array {
+  const usage = new Uint32Array(2 ** (32 - hashShift));
+  for (const pattern of patterns) {
+    for (let offset = 0; offset <= lastOffset(pattern, window); offset += 1) {
+      for (const hash of blockHashes(pattern, offset + window - BLOCK)) {
+        usage[hash >>> hashShift] = (usage[hash >>> hashShift] ?? 0) + 1;
+      }
+    }
+  }
+  return usage;
+}
+
+const lastOffset = ({ bytes }: Pattern, window: number): number => Math.min(bytes.length - window, WINDOW_CANDIDATES);
+
+/**
+ * The part of the pattern that ends with its rarest block, the last such: what keys have in common, and everybody
+ * knows, stands at their beginning and finds none of them.
+ */
+function chooseWindow(pattern: Pattern, window: number, usageOf: (hash: number) => number): number {
   let best = 0;
-  let fewest = Number.POSITIVE_INFINITY;
-  for (let offset = 0; offset <= last && fewest > 0; offset += 1) {
-    const hashes = blockHashes(pattern, offset + window - BLOCK);
-    const lodgers = hashes.reduce((sum, hash) => sum + lodgersAt(hash), 0);
-    if (lodgers < fewest) {
-      fewest = lodgers;
+  let rarest = Number.POSITIVE_INFINITY;
+  for (let offset = 0; offset <= lastOffset(pattern, window); offset += 1) {
+    const usage = blockHashes(pattern, offset + window - BLOCK).reduce((sum, hash) => sum + usageOf(hash), 0);
+    if (usage <= rarest) {
+      rarest = usage;
       best = offset;
     }
   }

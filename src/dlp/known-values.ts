@@ -62,9 +62,13 @@ export function createBodyScanner(known: KnownValues, place: string): BodyScanne
   return new Scanner(known, place);
 }
 
-/** All findings in a text, whichever bytes it is read as. Positions count bytes of that reading. */
+/**
+ * All findings in a text, whichever bytes it stands for. Positions count bytes of its UTF-8 form, or of one byte per
+ * character for a value that only that reading shows.
+ */
 export function scanText(known: KnownValues, text: string, place: string): readonly Finding[] {
-  return byteReadings(text).flatMap((bytes) => scanBytes(known, bytes, place));
+  const [first = [], second = []] = byteReadings(text).map((bytes) => scanBytes(known, bytes, place));
+  return [...first, ...second.filter(({ name }) => !first.some((finding) => finding.name === name))];
 }
 
 export function scanBytes(known: KnownValues, bytes: Uint8Array, place: string): readonly Finding[] {
