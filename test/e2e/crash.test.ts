@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { pollUntil } from '../../src/launch/readiness.ts';
+import { bottlePaths, homePaths } from '../../src/state/paths.ts';
 import { collect, World } from './support/world.ts';
 
 /** The launcher killed with -9 at every step: `cleanup --yes` must find all that is left, and lose no work (G-KEEP). */
@@ -57,7 +58,7 @@ describe('kill -9 of the launcher', () => {
     expect(cleaned.code, cleaned.stderr).toBe(0);
     expect(world.slugs()).toEqual([]);
     expect(mountsOf(world)).toEqual([]);
-    expect(readableDirectory('/run/bot-bottle').filter((name) => name.startsWith('victim'))).toEqual([]);
+    expect(fs.existsSync(bottlePaths(homePaths({ BOT_BOTTLE_HOME: world.home }), 'victim-00000').runtime)).toBe(false);
     expect((await world.run(['cleanup', '--yes'])).stdout).toBe('nothing to clean up\n');
   });
 
@@ -72,7 +73,3 @@ describe('kill -9 of the launcher', () => {
     expect(JSON.parse((await world.run(['list', '--all', '--json'])).stdout)).toMatchObject([{ state: 'preserved' }]);
   });
 });
-
-function readableDirectory(directory: string): readonly string[] {
-  return fs.existsSync(directory) ? fs.readdirSync(directory) : [];
-}

@@ -41,7 +41,9 @@ const { plan } = buildPlan({
 });
 const bottle = await launchBottle({
   plan,
-  backend: bubblewrapBackend({ runtimeDirectory: (slug) => bottlePaths(homePaths({ BOT_BOTTLE_HOME: home }), slug).runtime }),
+  backend: bubblewrapBackend({
+    runtimeDirectory: (slug) => bottlePaths(homePaths({ BOT_BOTTLE_HOME: home }), slug).runtime,
+  }),
   paths: homePaths({ BOT_BOTTLE_HOME: home }),
   values: new Map(),
   userName: 'tester',
