@@ -27,7 +27,8 @@ function attemptOf(entry: SeccompEntry, name: SyscallName): string {
   return `${syscallNumber(name, architecture)} ${args.join(' ')}`;
 }
 
-const PERL = 'while (<STDIN>) { $! = 0; $r = syscall(map { int } split); print(($r == -1 ? $!+0 : 0), "\\n"); }';
+const PERL =
+  'while (<STDIN>) { $! = 0; @a = map { $_ + 0 } split; $n = shift @a; $r = syscall($n, @a); print(($r == -1 ? $!+0 : 0), "\\n"); }';
 
 /** One box with this filter, in which perl makes the calls; answers one errno a line. */
 async function errnos(entries: readonly SeccompEntry[], attempts: readonly string[]): Promise<readonly number[]> {

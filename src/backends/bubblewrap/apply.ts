@@ -222,10 +222,20 @@ function agentExit({
   return { exitCode, signal: byNumber?.[0] ?? null };
 }
 
-/** The end of a pid namespace's first process ends everything in it; the outer process then ends by itself. */
+const CHAIN_END_MS = 2_000;
+
+/**
+ * The end of a pid namespace's first process ends everything in it, and the chain above it ends by itself, each process
+ * seen off by its parent. A chain that doesn't is killed whole.
+ */
 async function killAll(bottle: BottleProcess): Promise<void> {
   const { child, exited } = bottle;
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const innermost = bottle.knownFirstPid();
+  if (innermost !== null) {
+    signalProcess(innermost, 'SIGKILL');
+    if (await waitForExit(bottle, CHAIN_END_MS)) return;
+  }
   for (const pid of processTree(child.pid).toReversed()) signalProcess(pid, 'SIGKILL');
   await exited;
 }

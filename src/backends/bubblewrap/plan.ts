@@ -182,7 +182,11 @@ function scratchMounts({ memoryBytes }: Resources, withoutWall: Wall | null): re
 
 function agentMounts(bottle: BottlePlan): readonly Mount[] {
   return [
-    ...bottle.mounts.map(({ path }) => bind('operator', checkMount(path), path, 'ro')),
+    ...bottle.mounts.map(({ path, inside }) =>
+      inside === undefined
+        ? bind('operator', checkMount(path), path, 'ro')
+        : bind('operator', path, checkMount(inside), 'ro'),
+    ),
     bind('state', 'home', INSIDE.home, 'rw'),
     bind('state', 'workspace', INSIDE.workspace, 'rw'),
   ];

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { BottleError } from '../../kernel/errors.ts';
 import { KiB, LIMITS } from '../../kernel/limits.ts';
+import { processTree } from '../../platform/processes.ts';
 import { LineReader } from '../../platform/line-reader.ts';
 import type { ApplyContext, BottleListener } from '../../ports/backend.ts';
 import { decodeJson } from '../../schema/json.ts';
@@ -22,6 +23,8 @@ export interface BottleProcess {
   /** In the order of the roles; resolves when all are here. */
   readonly listeners: Promise<readonly BottleListener[]>;
   readonly firstPid: Promise<number>;
+  /** Null as long as it is not told, and then only if it still is a process of this chain. */
+  knownFirstPid(): number | null;
   readonly report: Promise<string>;
   readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   readonly orders: Writable;
@@ -63,13 +66,17 @@ export function startProcess(
     first.catch(ignoreUnlessAwaited);
     return first;
   };
+  const told: number[] = [];
+  const firstPid = orEarlyEnd(readAll(pipeIn(child, CHAIN_FD.info)).then(parseInfo));
+  firstPid.then((pid) => told.push(pid)).catch(ignoreUnlessAwaited);
   return {
     child,
     exited,
     orders,
     agentErrors: stderr === 'pipe' ? pipeIn(child, CHAIN_FD.stderr) : null,
     listeners: orEarlyEnd(collectListeners(child, handles)),
-    firstPid: orEarlyEnd(readAll(pipeIn(child, CHAIN_FD.info)).then(parseInfo)),
+    firstPid,
+    knownFirstPid: () => told.find((pid) => child.pid !== undefined && processTree(child.pid).includes(pid)) ?? null,
     report: orEarlyEnd(firstLine(pipeIn(child, CHAIN_FD.report))),
     closeListeners: () => {
       for (const handle of handles.values()) handle.close();

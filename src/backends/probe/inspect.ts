@@ -177,10 +177,20 @@ function openForWriting(file: string, flags: string): readonly string[] {
 }
 
 function absent(paths: readonly string[]): InsideCheck {
-  const there = paths.filter((path) => fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined);
+  const there = paths.filter((path) => !isAbsent(path));
   // Sockets of the host's services, whatever they are called.
   const running = fs.readdirSync('/run').map((name) => `/run/${name}`);
   return check('host-files-absent', 'absent', [...there, ...running]);
+}
+
+/** What can't be looked at is there. */
+function isAbsent(path: string): boolean {
+  try {
+    return fs.lstatSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch (failure) {
+    if (codeOf(failure) === 'EACCES') return false;
+    throw failure;
+  }
 }
 
 function noCapabilities(): Readonly<Record<string, string>> {
