@@ -12,7 +12,13 @@ import type { BottlePlan } from '../schema/plan.ts';
 import { Journal } from '../state/journal.ts';
 import { writeBottleFile, type BottleFile } from '../state/bottles.ts';
 import { tryLock, type BottleLock } from '../state/lock.ts';
-import { bottlePaths, ensurePrivateDirectory, type BottlePaths, type HomePaths } from '../state/paths.ts';
+import {
+  bottlePaths,
+  ensureOwnDirectory,
+  ensurePrivateDirectory,
+  type BottlePaths,
+  type HomePaths,
+} from '../state/paths.ts';
 import { writeHome, writeNssDatabase, writeTrust } from './bottle-files.ts';
 import { startBottleBundle } from './bundle.ts';
 import { prepareHandover, type Handover } from './handover.ts';
@@ -102,7 +108,7 @@ interface OpenState {
 /** The slug is taken by making its directory; from then on the lock says that we live. */
 function openState(options: LaunchOptions, paths: BottlePaths): OpenState {
   const { plan } = options;
-  ensurePrivateDirectory(options.paths.home);
+  ensureOwnDirectory(options.paths.home);
   ensurePrivateDirectory(options.paths.stateRoot);
   try {
     fs.mkdirSync(paths.root, { mode: 0o711 });

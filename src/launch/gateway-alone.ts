@@ -13,7 +13,7 @@ import { CONTROL_SOCKET } from '../schema/control.ts';
 import type { BottlePlan } from '../schema/plan.ts';
 import { Journal } from '../state/journal.ts';
 import { tryLock } from '../state/lock.ts';
-import { bottlePaths, ensurePrivateDirectory, type HomePaths } from '../state/paths.ts';
+import { bottlePaths, ensureOwnDirectory, ensurePrivateDirectory, type HomePaths } from '../state/paths.ts';
 import type { AllocateUid } from './bottle.ts';
 import { startBottleBundle } from './bundle.ts';
 import { prepareHandover } from './handover.ts';
@@ -95,7 +95,8 @@ export async function startGatewayAlone(options: GatewayAloneOptions): Promise<G
 }
 
 function openDirectories(home: HomePaths, paths: ReturnType<typeof bottlePaths>, scope: Scope): void {
-  for (const directory of [home.home, home.stateRoot, home.runtimeRoot]) ensurePrivateDirectory(directory);
+  ensureOwnDirectory(home.home);
+  for (const directory of [home.stateRoot, home.runtimeRoot]) ensurePrivateDirectory(directory);
   for (const directory of [paths.root, paths.runtime]) {
     fs.mkdirSync(directory, { mode: 0o711 });
     scope.defer(directory, () => {

@@ -80,14 +80,18 @@ export function buildPlan(input: PlanInput): BuiltPlan {
     provider: input.provider,
     backend: input.backend,
     command: {
-      argv: [...input.provision.argv],
+      argv: input.provision.argv.map((argument, index) =>
+        index === 0 ? shownAt(argument, input.provision.mounts) : argument,
+      ),
       env: { ...bottleEnvironment(input.gitUser), ...plainEnv(input), ...input.provision.env },
       forwardedEnv: forwarded.map(({ name }) => name),
       cwd: INSIDE.workspace,
     },
     files: [...input.provision.files],
     workspace: input.workspace,
-    mounts: [...new Set([...input.mounts, ...input.provision.mounts])].map((path) => ({ path, mode: 'ro' })),
+    mounts: [...new Set(input.mounts)]
+      .map((path): BottlePlan['mounts'][number] => ({ path, mode: 'ro' }))
+      .concat(input.provision.mounts.map((path) => ({ path, inside: agentPath(path), mode: 'ro' }))),
     resources: input.resources,
     debug: input.debug,
     gateway,
@@ -139,4 +143,14 @@ function credentialRequest(variable: string, routes: readonly SourcedRoute[]): S
     position: route?.position ?? null,
     key: route === undefined ? 'agent_provider.auth_token' : `auth.token_ref of ${route.route.host}`,
   };
+}
+
+/** A provider's program may lie anywhere on the host, below the home or a temporary directory; inside it has one place. */
+function agentPath(mount: string): string {
+  return `${INSIDE.agent}/${mount.slice(mount.lastIndexOf('/') + 1)}`;
+}
+
+function shownAt(program: string, mounts: readonly string[]): string {
+  const mount = mounts.find((candidate) => program === candidate || program.startsWith(`${candidate}/`));
+  return mount === undefined ? program : `${agentPath(mount)}${program.slice(mount.length)}`;
 }

@@ -44,8 +44,14 @@ export const BottlePlanSchema = z.strictObject({
     z.strictObject({ mode: z.literal('none') }),
     z.strictObject({ mode: z.literal('copy'), source: z.string() }),
   ]),
-  /** Host directories shown read-only inside at the same path. */
-  mounts: z.array(z.strictObject({ path: z.string().startsWith('/'), mode: z.literal('ro') })),
+  /** Host files and directories shown read-only: the operator's at the same path, a provider's program at `inside`. */
+  mounts: z.array(
+    z.strictObject({
+      path: z.string().startsWith('/'),
+      inside: z.string().startsWith('/').optional(),
+      mode: z.literal('ro'),
+    }),
+  ),
   resources: ResourcesSchema,
   /** Lifts the ban on ptrace inside the bottle. */
   debug: z.boolean(),
@@ -65,6 +71,8 @@ export const INSIDE = {
   user: 'agent',
   uid: 1000,
   gid: 1000,
+  /** Where a provider's own program is shown, wherever the host keeps it. */
+  agent: '/opt/agent',
   /** Our read-only corner: node, the probe, the CA certificate. */
   ours: '/opt/bot-bottle',
   caFile: '/opt/bot-bottle/ca.pem',

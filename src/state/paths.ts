@@ -91,12 +91,21 @@ function runtimeRoot(environment: HostEnvironment): string {
  * run under uids of their own, which is the case only for root.
  */
 export function ensurePrivateDirectory(directory: string): void {
+  ensureDirectory(directory, 0o066, 'read or write');
+}
+
+/** The home itself, which people make by hand: others may look at the manifests in it, but not change them. */
+export function ensureOwnDirectory(directory: string): void {
+  ensureDirectory(directory, 0o022, 'write');
+}
+
+function ensureDirectory(directory: string, forbidden: number, what: string): void {
   const traversable = process.getuid?.() === 0;
   fs.mkdirSync(directory, { recursive: true, mode: traversable ? 0o711 : 0o700 });
   const facts = fs.lstatSync(directory);
-  if (!facts.isDirectory() || facts.uid !== process.getuid?.() || (facts.mode & 0o066) !== 0) {
+  if (!facts.isDirectory() || facts.uid !== process.getuid?.() || (facts.mode & forbidden) !== 0) {
     throw new BottleError('state_invalid', {
-      message: `${directory} must be a directory of your own that nobody else can read or write`,
+      message: `${directory} must be a directory of your own that nobody else can ${what}`,
       hint: `ls -ld ${directory}`,
     });
   }
