@@ -226,26 +226,40 @@ export function openSuffix(matcher: Matcher, bytes: Uint8Array): number {
       const hash = hashBlock(bytes[from] ?? 0, bytes[from + 1] ?? 0, bytes[from + 2] ?? 0);
       if (matcher.openings[hash >>> (32 - OPENING_BITS)] === 0) continue;
     }
-    const opening = bytes.subarray(from);
-    if (anyContinues(matcher.sortedExact, opening) || anyContinues(matcher.sortedFolded, opening.map(lowerHex))) {
-      return length - from;
-    }
+    if (anyContinues(matcher.sortedExact, bytes, from, false)) return length - from;
+    if (anyContinues(matcher.sortedFolded, bytes, from, true)) return length - from;
   }
   return 0;
 }
 
-/** Whether any of the sorted patterns begins with `opening` and goes on after it. */
-function anyContinues(sorted: readonly Uint8Array[], opening: Uint8Array): boolean {
+/** Whether any of the sorted patterns begins with all bytes after `from` and goes on after them. */
+function anyContinues(sorted: readonly Uint8Array[], bytes: Uint8Array, from: number, foldCase: boolean): boolean {
   let low = 0;
   let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >> 1;
     const candidate = sorted[middle];
-    if (candidate === undefined || compareBytes(candidate, opening) <= 0) low = middle + 1;
+    if (candidate === undefined || compareWithEnding(candidate, bytes, from, foldCase) <= 0) low = middle + 1;
     else high = middle;
   }
+  // The first pattern that comes after the ending itself: those that continue it come before all others.
   const next = sorted[low];
-  return next !== undefined && next.length > opening.length && opening.every((byte, index) => next[index] === byte);
+  return next !== undefined && compareWithEnding(next, bytes, from, foldCase) === CONTINUES;
+}
+
+const CONTINUES = 1000;
+
+/** Negative, 0 or positive as the pattern stands before, at or after the ending in byte order. */
+function compareWithEnding(pattern: Uint8Array, bytes: Uint8Array, from: number, foldCase: boolean): number {
+  const ending = bytes.length - from;
+  const shared = Math.min(pattern.length, ending);
+  for (let index = 0; index < shared; index += 1) {
+    const byte = bytes[from + index] ?? 0;
+    const difference = (pattern[index] ?? 0) - (foldCase ? lowerHex(byte) : byte);
+    if (difference !== 0) return difference;
+  }
+  if (pattern.length > ending) return CONTINUES;
+  return pattern.length - ending;
 }
 
 const isLowerHexLetter = (byte: number): boolean => byte >= 97 && byte <= 102;
