@@ -73,6 +73,7 @@ class Broker implements RunningBundle {
   readonly #options: BundleOptions;
   readonly #init: ChildProcess;
   readonly #live = new Map<ServiceName, LiveService>();
+  readonly #plans: ReadonlyMap<ServiceName, ServicePlan>;
   readonly #lastWords = new Map<string, string>();
   readonly #everReady = new Set<ServiceName>();
   readonly #resolvers = {
@@ -87,6 +88,7 @@ class Broker implements RunningBundle {
 
   constructor(options: BundleOptions) {
     this.#options = options;
+    this.#plans = new Map(options.services.map((service) => [service.name, service]));
     this.ready = this.#resolvers.ready.promise;
     this.probeSeen = this.#resolvers.probeSeen.promise;
     this.ended = this.#resolvers.ended.promise;
@@ -160,7 +162,7 @@ class Broker implements RunningBundle {
   }
 
   #spawn(name: ServiceName, instance: number, document: string): void {
-    const plan = this.#options.services.find((service) => service.name === name);
+    const plan = this.#plans.get(name);
     if (plan === undefined || this.#live.has(name)) return;
     const child = launch(plan.argv, ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...plan.descriptors]);
     this.#live.set(name, { instance, process: child });

@@ -6,9 +6,9 @@ import type { BottleError } from '../kernel/errors.ts';
  */
 export interface Terminal {
   /** A result line on stdout. */
-  result(text: string): void;
+  readonly result: (text: string) => void;
   /** Something said on the way, on stderr. */
-  say(text: string): void;
+  readonly say: (text: string) => void;
   readonly colour: boolean;
   readonly columns: number;
 }

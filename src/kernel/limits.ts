@@ -26,6 +26,8 @@ export const LIMITS = {
   knownValueMinBits: 28,
   pathReadingRounds: 4,
   pathReadings: 64,
+  /** Of one `regex` in `matches`: time per character of the text is bounded by it (SECURITY S22). */
+  patternStates: 1000,
   leafCertificates: 512,
   upstreamIdleConnections: 64,
   /** Record fields are cut to these (SECURITY S35). */

@@ -1,3 +1,5 @@
+import { BugError } from './errors.ts';
+
 /** One undo, named so that a teardown can say what it is doing. */
 export interface Undo {
   readonly name: string;
@@ -14,7 +16,7 @@ export class Scope implements AsyncDisposable {
 
   /** Registers an undo; on a scope that is already closed this is a bug of the caller, so it throws. */
   defer(name: string, run: () => void | Promise<void>): void {
-    if (this.#closed) throw new Error(`scope is closed, cannot register "${name}"`);
+    if (this.#closed) throw new BugError(`scope is closed, cannot register "${name}"`);
     this.#undos.push({ name, run });
   }
 

@@ -5,6 +5,7 @@ import type { BundleExit } from '../bundle/broker.ts';
 import { BottleError } from '../kernel/errors.ts';
 import { Scope } from '../kernel/scope.ts';
 import type { Secret } from '../kernel/secret.ts';
+import { bracketed, isLoopbackHost } from '../policy/host.ts';
 import { ControlClient } from '../platform/control-client.ts';
 import { holdListener, type HeldListener } from '../platform/host-listener.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -44,7 +45,7 @@ export interface GatewayAlone extends AsyncDisposable {
 }
 
 export async function startGatewayAlone(options: GatewayAloneOptions): Promise<GatewayAlone> {
-  if (!options.auth && !isLoopback(options.listen.host)) {
+  if (!options.auth && !isLoopbackHost(options.listen.host)) {
     throw new BottleError('usage', {
       message: `--listen ${options.listen.host} is open to others, who could use the bottle's credentials`,
       hint: 'add --auth, or listen on 127.0.0.1',
@@ -116,17 +117,12 @@ function openDirectories(home: HomePaths, paths: ReturnType<typeof bottlePaths>,
   });
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
-}
-
 function proxyUrl(
   listener: HeldListener,
   auth: { readonly user: string; readonly password: string } | undefined,
 ): string {
-  const host = listener.host.includes(':') ? `[${listener.host}]` : listener.host;
   const userInfo = auth === undefined ? '' : `${auth.user}:${auth.password}@`;
-  return `http://${userInfo}${host}:${String(listener.port)}`;
+  return `http://${userInfo}${bracketed(listener.host)}:${String(listener.port)}`;
 }
 
 function randomHex(random: Random, bytes: number): string {

@@ -61,7 +61,7 @@ function absentAsNull<Value>(file: string, act: () => Value): Value | null {
   } catch (failure) {
     const code = failure instanceof Error && 'code' in failure ? failure.code : undefined;
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-    throw unreadable(file, String(code ?? 'no reason given'), failure);
+    throw unreadable(file, typeof code === 'string' ? code : 'no reason given', failure);
   }
 }
 

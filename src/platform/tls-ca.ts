@@ -156,7 +156,7 @@ function newKey(): { readonly publicKey: KeyObject; readonly privateKey: KeyObje
 }
 
 function exportKey(key: KeyObject): string {
-  return key.export({ type: 'pkcs8', format: 'pem' }).toString();
+  return key.export({ type: 'pkcs8', format: 'pem' });
 }
 
 /** RFC 5280, 4.2.1.2, method 1: SHA-1 over the public key's bits. */

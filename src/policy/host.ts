@@ -71,3 +71,15 @@ export function matchesHost(pattern: HostPattern, host: NormalHost): boolean {
   if (pattern.kind === 'wildcard') return !isLiteral(host) && host.endsWith(`.${pattern.host}`);
   return pattern.host === host;
 }
+
+/** Whether a place to listen on can be reached from this machine alone. */
+export function isLoopbackHost(host: string): boolean {
+  const normal = normaliseHost(host);
+  if (!normal.ok) return false;
+  return normal.value === 'localhost' || normal.value === '::1' || /^127\.\d+\.\d+\.\d+$/.test(normal.value);
+}
+
+/** A host as it stands in a URL. */
+export function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { z } from 'zod';
 import { BottleError } from '../kernel/errors.ts';
+import { decodeJson } from '../schema/json.ts';
 import { BACKEND_NAMES } from '../schema/plan.ts';
 import { bottlePaths, type HomePaths } from './paths.ts';
 import { tryLock } from './lock.ts';
@@ -41,15 +42,14 @@ export function writeBottleFile(paths: HomePaths, bottle: BottleFile): void {
 export function readBottleFile(paths: HomePaths, slug: string): BottleFile | null {
   const { bottleFile } = bottlePaths(paths, slug);
   if (!fs.existsSync(bottleFile)) return null;
-  const parsed = BottleFileSchema.safeParse(JSON.parse(fs.readFileSync(bottleFile, 'utf8')));
-  if (!parsed.success) {
+  const parsed = decodeJson(BottleFileSchema, fs.readFileSync(bottleFile, 'utf8'));
+  if (!parsed.ok) {
     throw new BottleError('state_invalid', {
       message: `${bottleFile} was not written by this version of bot-bottle`,
       hint: `move ${bottlePaths(paths, slug).root} away, or use the version that wrote it`,
-      cause: parsed.error,
     });
   }
-  return parsed.data;
+  return parsed.value;
 }
 
 export function listBottles(paths: HomePaths): readonly KnownBottle[] {

@@ -1,5 +1,7 @@
 import fs from 'node:fs';
 import { z } from 'zod';
+import { BottleError } from '../kernel/errors.ts';
+import { decodeJson } from '../schema/json.ts';
 
 /**
  * What a launch is about to create, written and synced before it does: a launcher killed at any moment leaves a list,
@@ -40,5 +42,9 @@ export function readJournal(file: string): readonly JournalEntry[] {
   return text
     .split('\n')
     .slice(0, -1)
-    .map((line) => JournalEntrySchema.parse(JSON.parse(line)));
+    .map((line) => {
+      const entry = decodeJson(JournalEntrySchema, line);
+      if (entry.ok) return entry.value;
+      throw new BottleError('state_invalid', { message: `${file} was not written by this version of bot-bottle` });
+    });
 }
