@@ -5,19 +5,18 @@ import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../scripts/root.ts';
 
 /** System directories hold clones too, and are named for other reasons. */
-const NEIGHBOURHOOD_IS_COMMON = ['/', '/tmp', '/root', '/home', '/opt', '/srv', '/usr/src'].includes(
-  path.dirname(ROOT),
-);
+const COMMON = ['/', '/tmp', '/root', '/home', '/opt', '/srv', '/usr/src'];
+const neighbourhood = path.dirname(ROOT);
 
 /** Each pattern has a class of one letter somewhere, so that it does not find itself. */
-const FORBIDDEN: readonly { readonly what: string; readonly pattern: RegExp }[] = [
+const FORBIDDEN: readonly { readonly what: string; readonly isIn: (line: string) => boolean }[] = [
   {
     what: 'the place of this clone, or of its neighbours',
-    pattern: new RegExp(`${RegExp.escape(path.dirname(ROOT))}/`),
+    isIn: (line) => !COMMON.includes(neighbourhood) && line.includes(`${neighbourhood}/`),
   },
-  { what: 'an unfinished place', pattern: /\b(TOD[O]|FIXM[E]|XX[X])\b/ },
-  { what: 'a test that hides others', pattern: /\b(it|test|describe)[.]onl[y]\(/ },
-  { what: "an issue's number", pattern: /\b(issue|pull request|PR) ?#?\d+\b/i },
+  { what: 'an unfinished place', isIn: (line) => /\b(TOD[O]|FIXM[E]|XX[X])\b/.test(line) },
+  { what: 'a test that hides others', isIn: (line) => /\b(it|test|describe)[.]onl[y]\(/.test(line) },
+  { what: "an issue's number", isIn: (line) => /\b(issue|pull request|PR) ?#?\d+\b/i.test(line) },
 ];
 
 /** Everything that git tracks or would track, but what is not ours to write. */
@@ -33,11 +32,11 @@ function ourFiles(): readonly string[] {
 const texts = ourFiles().map((file) => ({ file, text: fs.readFileSync(path.join(ROOT, file), 'utf8') }));
 
 describe('no file of the repository holds', () => {
-  it.each(NEIGHBOURHOOD_IS_COMMON ? FORBIDDEN.slice(1) : FORBIDDEN)('$what', ({ pattern }) => {
+  it.each(NEIGHBOURHOOD_IS_COMMON ? ('$what', ({ pattern }) => {
     const found = texts.flatMap(({ file, text }) =>
       text
         .split('\n')
-        .flatMap((line, index) => (pattern.test(line) ? [`${file}:${String(index + 1)}: ${line.trim()}`] : [])),
+        .flatMap((line, index) => (isIn(line) ? [`${file}:${String(index + 1)}: ${line.trim()}`] : [])),
     );
     expect(found).toEqual([]);
   });
