@@ -37,7 +37,7 @@ interface Visit {
 function visit({ name, from, chain }: Visit, load: BottleLoader, done: Map<string, LoadedBottle>): void {
   if (done.has(name)) return;
   const path = [...chain, name];
-  if (chain.includes(name)) throw cycle(path.slice(path.indexOf(name)), from);
+  if (chain.includes(name)) throw cycle(path, from);
   const bottle = loadInChain(name, from, chain, load);
   for (const parent of bottle.parents) {
     visit({ name: parent.name, from: parent.at, chain: path }, load, done);
@@ -45,10 +45,10 @@ function visit({ name, from, chain }: Visit, load: BottleLoader, done: Map<strin
   done.set(name, bottle);
 }
 
-function cycle(circle: readonly string[], from: SourcePosition | null): BottleError {
-  const [name = ''] = circle;
-  const message =
-    circle.length === 2 ? `"${name}" extends itself` : `extends goes round in a circle: ${circle.join(' → ')}`;
+/** `path` ends with a name that it holds already. */
+function cycle(path: readonly string[], from: SourcePosition | null): BottleError {
+  const [last, before] = [path.at(-1) ?? '', path.at(-2)];
+  const message = last === before ? `"${last}" extends itself` : `extends goes round in a circle: ${path.join(' → ')}`;
   return new BottleError('manifest_invalid', { message, key: 'extends', ...(from === null ? {} : { position: from }) });
 }
 

@@ -21,7 +21,12 @@ export function optionsAt(schema: z.ZodType, path: KeyPath, value: unknown): rea
   return union instanceof z.ZodUnion ? union.options : [];
 }
 
-function schemasAt(schemas: readonly z.core.$ZodType[], path: KeyPath, value: unknown): readonly z.core.$ZodType[] {
+/** Every schema that may speak about a place: unions stand for their members. */
+export function schemasAt(
+  schemas: readonly z.core.$ZodType[],
+  path: KeyPath,
+  value: unknown,
+): readonly z.core.$ZodType[] {
   const here = schemas.flatMap((schema) => alternativesOf(unwrapped(schema), value));
   const [step, ...rest] = path;
   if (step === undefined) return here;

@@ -164,12 +164,8 @@ function offsetOf(node: Ranged, fallback: number): number {
 }
 
 function keyTextAt(text: string, offset: number): string {
-  return (
-    /^(?:"([^"\n]*)"|'([^'\n]*)'|([^:\n]*?))\s*:/
-      .exec(text.slice(offset))
-      ?.slice(1)
-      .find((part) => part !== undefined) ?? ''
-  );
+  const [, double, single, plain] = /^(?:"([^"\n]*)"|'([^'\n]*)'|([^:\n]*?))\s*:/.exec(text.slice(offset)) ?? [];
+  return double ?? single ?? plain ?? '';
 }
 
 function lowerFirst(text: string): string {
