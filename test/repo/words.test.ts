@@ -32,11 +32,9 @@ function ourFiles(): readonly string[] {
 const texts = ourFiles().map((file) => ({ file, text: fs.readFileSync(path.join(ROOT, file), 'utf8') }));
 
 describe('no file of the repository holds', () => {
-  it.each(NEIGHBOURHOOD_IS_COMMON ? ('$what', ({ pattern }) => {
+  it.each(FORBIDDEN)('$what', ({ isIn }) => {
     const found = texts.flatMap(({ file, text }) =>
-      text
-        .split('\n')
-        .flatMap((line, index) => (isIn(line) ? [`${file}:${String(index + 1)}: ${line.trim()}`] : [])),
+      text.split('\n').flatMap((line, index) => (isIn(line) ? [`${file}:${String(index + 1)}: ${line.trim()}`] : [])),
     );
     expect(found).toEqual([]);
   });
