@@ -27,7 +27,7 @@ export const LIMITS = {
   pathReadingRounds: 4,
   pathReadings: 64,
   /** Of one `regex` in `matches`: time per character of the text is bounded by it (SECURITY S22). */
-  patternStates: 1000,
+  patternStates: 500,
   leafCertificates: 512,
   upstreamIdleConnections: 64,
   /** Record fields are cut to these (SECURITY S35). */
@@ -52,6 +52,12 @@ export const LIMITS = {
   serviceStopGraceMs: 8_000,
   drainMs: 3_000,
   readyTimeoutMs: 15_000,
+  /** What stop waits for init beyond the services' grace before it ends everything itself. */
+  bundleStopMarginMs: 3_000,
+  /** One message between launcher and init: a spawn order or a reload carries a whole service document. */
+  bundleMessageBytes: 16 * MiB,
+  /** What a service says on its status pipe, and one line of what it writes to its log. */
+  serviceLineBytes: 64 * KiB,
   restartWindowMs: 60_000,
   restartsPerWindow: 5,
   /** Linux's MAX_ARG_STRLEN less the closing zero byte: the longest single argument of a program. */

@@ -42,7 +42,7 @@ function compileRoute(compiled: CompiledRoute): Result<PolicyRoute, string> {
       const pattern = compilePattern(source);
       if (pattern.ok) return pattern.value;
       problems.push(`pattern ${source}: ${pattern.error}`);
-      return /(?!)/;
+      return { test: () => false };
     }),
   );
   if (problems.length > 0) return err(problems.join('; '));

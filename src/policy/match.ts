@@ -1,6 +1,7 @@
 import { assertNever } from '../kernel/assert-never.ts';
 import type { Header } from '../schema/header.ts';
 import type { PathMatch, RouteMatch } from '../schema/route.ts';
+import type { Pattern } from './regex-subset.ts';
 
 /** `matches` of a route, with its patterns compiled. Fields AND together, entries OR. */
 export interface CompiledMatch {
@@ -13,7 +14,7 @@ export interface HeaderTest {
   readonly name: string;
   readonly test: (value: string) => boolean;
 }
-export type CompilePattern = (source: string) => RegExp;
+export type CompilePattern = (source: string) => Pattern;
 
 export function compileMatch(match: RouteMatch, compilePattern: CompilePattern): CompiledMatch {
   return {
