@@ -115,8 +115,7 @@ function joinRecords(bytes: Uint8Array): Uint8Array | null {
 /** The length of the record's content. */
 function readRecordHeader(header: Reader): number {
   if (header.uint(1) !== 22) throw new Malformed('not a handshake record');
-  if (header.uint(1) !== 3) throw new Malformed('not a TLS record');
-  header.skip(1);
+  if (header.uint(1) !== 3 || header.uint(1) > 4) throw new Malformed('not a TLS record');
   const length = header.uint(2);
   if (length === 0 || length > RECORD_MAX) throw new Malformed('a record of an impossible length');
   return length;

@@ -82,6 +82,7 @@ describe('G-DENY client hellos that do not', () => {
     { bytes: patched(hello(), 6, 0xff), why: 'a length over the limit, known at once' },
     { bytes: patched(hello(), 0, 23), why: 'not a handshake record' },
     { bytes: patched(hello(), 1, 2), why: 'not a TLS record' },
+    { bytes: patched(hello(), 2, 9), why: 'a record version that is none' },
     { bytes: patched(hello(), 5, 2), why: 'a server hello' },
     { bytes: patched(hello(), 9, 2), why: 'SSL 2 inside' },
     { bytes: Uint8Array.of(22, 3, 1, 0, 0), why: 'an empty record' },

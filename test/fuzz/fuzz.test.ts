@@ -1,0 +1,46 @@
+import { randomInt } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { FuzzFailure, fuzzOnce, type FuzzTarget } from './target.ts';
+import { TARGETS } from './targets/index.ts';
+
+/** The same inputs on every machine, then new ones: a failure names the seed that repeats it. */
+const FIXED_SEED = 1;
+const freshSeed = randomInt(2 ** 31);
+
+describe.each(TARGETS)('S23 hostile bytes: $name', (target) => {
+  it.each([
+    { kind: 'fixed', seed: FIXED_SEED },
+    { kind: 'fresh', seed: freshSeed },
+  ])('$kind seed $seed', ({ seed }) => {
+    for (let index = 0; index < target.iterations; index += 1) fuzzOnce(target, seed + index);
+  });
+});
+
+describe('the fuzzer', () => {
+  const failing: FuzzTarget = {
+    name: 'no-x',
+    corpus: ['aaaa'],
+    dictionary: ['x'],
+    iterations: 1,
+    check: (input) => {
+      expect(input).not.toContain(120);
+    },
+  };
+  const failureOf = (seed: number): FuzzFailure | null => {
+    try {
+      fuzzOnce(failing, seed);
+      return null;
+    } catch (failure) {
+      if (failure instanceof FuzzFailure) return failure;
+      throw failure;
+    }
+  };
+
+  it('finds what is wrong, and the seed it names finds it again', () => {
+    const seed = Array.from({ length: 200 }, (_, index) => index).find((candidate) => failureOf(candidate) !== null);
+    expect(seed).toBeDefined();
+    const message = failureOf(seed!)?.message;
+    expect(message).toContain(`npm run fuzz -- no-x --seed ${seed!} --iterations 1`);
+    expect(failureOf(seed!)?.message).toBe(message);
+  });
+});
