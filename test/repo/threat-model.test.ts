@@ -83,13 +83,18 @@ describe('the threat model and the tests agree', () => {
 describe('titles are read from the tests as vitest would', () => {
   it.each([
     { why: 'a plain test', source: "it('S21 a', () => {});", titles: ['S21 a'] },
-    { why: 'a table', source: "it.each(rows)('H14 $why', () => {});", titles: ['H14 $why'] },
+    { why: 'a table elsewhere', source: "it.each(rows)('H14 $why', () => {});", titles: ['H14 $why'] },
     { why: 'a suite with a test', source: "describe('G-NET', () => { test('b', f); });", titles: ['G-NET', 'b'] },
     { why: 'a template', source: 'it(`S6b ${name}`, f);', titles: ['`S6b ${name}`'] },
     { why: 'a skipped test', source: "it.skip('S1 c', f);", titles: [] },
     { why: 'a test inside a skipped suite', source: "describe.skip('S1', () => { it('S2', f); });", titles: [] },
     { why: 'a test to be written', source: "it.todo('S1 d');", titles: [] },
     { why: 'an id in a comment or a value', source: "// S1\nconst rule = 'S2';", titles: [] },
+    {
+      why: 'the rows of a table',
+      source: "it.each([{ why: 'S24 b', of: 'S25' }])('$why', f);",
+      titles: ['$why', 'S24 b'],
+    },
     { why: 'another function', source: "note('S3');", titles: [] },
   ])('$why', ({ source, titles }) => {
     expect(titlesIn(source)).toEqual(titles);

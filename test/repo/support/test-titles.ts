@@ -6,7 +6,10 @@ import { ROOT } from '../../../scripts/root.ts';
 const RUNNERS = new Set(['describe', 'it', 'test']);
 const NOT_RUN = new Set(['skip', 'todo']);
 
-/** Each title of a test or a suite in `test/`, with its file. Titles of tests that are always skipped don't count. */
+/**
+ * Each title of a test or a suite in `test/`, with its file. Titles of tests that are always skipped don't count; a
+ * table's title `$why` stands for the `why` of its rows.
+ */
 export function testTitles(): readonly { readonly file: string; readonly title: string }[] {
   return fs
     .globSync('test/**/*.test.ts', { cwd: ROOT })
@@ -27,8 +30,26 @@ export function titlesIn(source: string): readonly string[] {
     }
     ts.forEachChild(node, visit);
   };
-  visit(ts.createSourceFile('titles.ts', source, ts.ScriptTarget.Latest, true));
-  return titles;
+  const file = ts.createSourceFile('titles.ts', source, ts.ScriptTarget.Latest, true);
+  visit(file);
+  return [...titles, ...rowTitles(file, new Set(titles.flatMap(placeholders)))];
+}
+
+/** `S24 $why of $host` → `['why', 'host']`. */
+function placeholders(title: string): readonly string[] {
+  return [...title.matchAll(/[$](?<name>\w+)/g)].map((match) => match.groups?.['name'] ?? '');
+}
+
+/** The texts of properties with these names: the parts of titles that stand in tables. */
+function rowTitles(file: ts.SourceFile, names: ReadonlySet<string>): readonly string[] {
+  const texts: string[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isPropertyAssignment(node) && ts.isStringLiteralLike(node.initializer) && names.has(node.name.getText()))
+      texts.push(node.initializer.text);
+    ts.forEachChild(node, visit);
+  };
+  visit(file);
+  return texts;
 }
 
 /** `it.each(rows)` → `['it', 'each']`, from the innermost name on. */
