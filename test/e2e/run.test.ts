@@ -248,3 +248,28 @@ function contentOf(file: string): string {
     return '';
   }
 }
+
+describe('S8 S14 what preflight says of values', () => {
+  it('S8 strict_secrets refuses a bottle whose secret would be inside, naming its line', async () => {
+    using world = new World();
+    world.settings('strict_secrets: true\n');
+    world.bottle('open', 'env:\n  KEY: ${MY_KEY}');
+    const result = await world.run(['run', '--bottle', 'open', '--workspace', 'none', '--', 'true'], {
+      env: { MY_KEY: 'key-5d41402abc4b2a76b9719d91' },
+    });
+    expect(result.code).toBe(1);
+    expect(result.stderr).toContain('bottles/open.md:3:');
+    expect(result.stderr).toContain('strict_secrets');
+    expect(world.slugs()).toEqual([]);
+  });
+
+  it('S14 a weak value as a route’s credential is refused', async () => {
+    using world = apiWorld(1);
+    const result = await world.run(['run', '--bottle', 'api', '--workspace', 'none', '--', 'true'], {
+      env: { MY_KEY: 'key-5d41402abc4b2a76b9719d91', API_TOKEN: 'password' },
+    });
+    expect(result.code).toBe(1);
+    expect(result.stderr).toContain('API_TOKEN');
+    expect(result.stderr).not.toContain('password"');
+  });
+});

@@ -3,7 +3,7 @@ import { BottleError } from '../../kernel/errors.ts';
 import { buildPlan, type BuiltPlan, type PlanInput, type PlannedEnv } from '../../launch/plan.ts';
 import { checkWorkspaceSource } from '../../launch/workspace.ts';
 import { freshSlug, slugFromLabel } from '../../launch/slug.ts';
-import { placeText, type EffectiveBottle } from '../../manifest/index.ts';
+import { placeText, secretsInClear, type EffectiveBottle } from '../../manifest/index.ts';
 import { reveal } from '../../platform/reveal.ts';
 import { systemRandom } from '../../platform/random.ts';
 import type { SourcedRoute } from '../../policy/merge.ts';
@@ -67,7 +67,16 @@ export function gatewayInput(context: CliContext, bottle: EffectiveBottle, slug:
 type CommonInput = Omit<PlanInput, 'slug' | 'agent' | 'label' | 'backend' | 'provider' | 'provision' | 'workspace'>;
 
 function commonInput(context: CliContext, bottle: EffectiveBottle): CommonInput {
-  const { upstream } = context.settings();
+  const { upstream, strictSecrets } = context.settings();
+  const [clear] = secretsInClear(bottle.env);
+  if (strictSecrets && clear !== undefined) {
+    throw new BottleError('manifest_invalid', {
+      message: `${clear.name} would be inside in clear, and settings.yml says strict_secrets`,
+      key: `env.${clear.name}`,
+      position: clear.origin,
+      hint: 'take it out of env, or give it to a route as auth',
+    });
+  }
   return {
     env: plannedEnv(bottle),
     plainHostValues: plainHostValues(context, bottle),
@@ -78,7 +87,7 @@ function commonInput(context: CliContext, bottle: EffectiveBottle): CommonInput 
     resources: bottle.resources,
     debug: bottle.debug,
     upstream: { extraCa: upstream.extraCa, resolve: upstream.resolve },
-    warnings: [...bottle.notices, ...bottle.warnings],
+    warnings: [...context.manifests().warnings, ...bottle.notices, ...bottle.warnings],
   };
 }
 
