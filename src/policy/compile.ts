@@ -1,6 +1,6 @@
 import { err, ok, type Result } from '../kernel/result.ts';
 import type { CompiledRoute, GatewayConfig } from '../schema/gateway-config.ts';
-import { matchesHost, normaliseHost, parseHostSpec, type HostPattern, type NormalHost } from './host.ts';
+import { authorityText, matchesHost, normaliseHost, parseHostSpec, type HostPattern, type NormalHost } from './host.ts';
 import { compileMatch, type CompiledMatch } from './match.ts';
 import { compilePattern } from './regex-subset.ts';
 
@@ -65,8 +65,8 @@ function duplicates(routes: readonly PolicyRoute[]): readonly string[] {
 }
 
 export function routeIdentity({ kind, host, port }: HostPattern): string {
-  const name = kind === 'wildcard' ? `*.${host}` : host.includes(':') ? `[${host}]` : host;
-  return port === null ? name : `${name}:${String(port)}`;
+  const text = authorityText({ host, port });
+  return kind === 'wildcard' ? `*.${text}` : text;
 }
 
 function compileResolve(resolve: Readonly<Record<string, string>>, problems: string[]): ReadonlyMap<string, string> {

@@ -2,6 +2,7 @@ import { assertNever } from '../kernel/assert-never.ts';
 import { BugError } from '../kernel/errors.ts';
 import type { Header } from '../schema/header.ts';
 import type { RouteAuth } from '../schema/route.ts';
+import { decodings, nameOfPair } from './decoding.ts';
 
 /** One credential, ours (SECURITY S10): what the agent brings is taken away, then exactly one is put in. */
 export interface Injection {
@@ -40,22 +41,31 @@ const CREDENTIAL_PARAMETERS: ReadonlySet<string> = new Set([
   'auth',
 ]);
 
+/** `Anthropic-Api-Key`, `X-Access-Token` and whatever else a vendor calls it. */
+const CREDENTIAL_SUFFIX = /(?:^|-)(?:api-?key|(?:api|auth|access)-?token)$/;
+
+/** As the servers behind CGI and its heirs see it: `X_Api_Key` is `X-Api-Key` to them. */
+export function headerKey(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-');
+}
+
 export function isCredentialHeader(name: string): boolean {
-  return CREDENTIAL_HEADERS.has(name.toLowerCase());
+  const key = headerKey(name);
+  return CREDENTIAL_HEADERS.has(key) || CREDENTIAL_SUFFIX.test(key);
 }
 
 /** True when the agent's own request says who is asking, in a header or a parameter; cookies alone do not count. */
 export function carriesCredential(headers: readonly Header[], query: string): boolean {
   return (
     headers.some(
-      ([name, value]) => (isCredentialHeader(name) && name.toLowerCase() !== 'cookie') || isKeyProtocol(name, value),
+      ([name, value]) => (isCredentialHeader(name) && headerKey(name) !== 'cookie') || isKeyProtocol(name, value),
     ) || splitQuery(query).some((pair) => CREDENTIAL_PARAMETERS.has(parameterName(pair)))
   );
 }
 
 /** `Sec-WebSocket-Protocol: openai-insecure-api-key.sk-…` and its like. */
 function isKeyProtocol(name: string, value: string): boolean {
-  return name.toLowerCase() === 'sec-websocket-protocol' && /key|token|auth|bearer/i.test(value);
+  return headerKey(name) === 'sec-websocket-protocol' && /key|token|auth|bearer/i.test(value);
 }
 
 export function stripCredentials(
@@ -64,23 +74,24 @@ export function stripCredentials(
 ): { readonly target: string; readonly headers: readonly Header[] } {
   const own = auth.name?.toLowerCase();
   const headers = request.headers.filter(([name, value]) => {
-    const lower = name.toLowerCase();
-    return !(
-      CREDENTIAL_HEADERS.has(lower) ||
-      ACCOUNT_HEADERS.has(lower) ||
-      lower === own ||
-      isKeyProtocol(name, value)
-    );
+    const key = headerKey(name);
+    const named = own !== undefined && key === headerKey(own);
+    return !(isCredentialHeader(name) || ACCOUNT_HEADERS.has(key) || named || isKeyProtocol(name, value));
   });
   const { path, query } = splitTarget(request.target);
   if (query === null) return { target: path, headers };
-  const kept = splitQuery(query).filter((pair) => {
+  const kept = withoutPairs(query, (pair) => {
     const name = parameterName(pair);
-    return !(CREDENTIAL_PARAMETERS.has(name) || name === own);
+    return CREDENTIAL_PARAMETERS.has(name) || name === own;
   });
-  const unchanged = kept.length === splitQuery(query).length;
-  const target = unchanged ? request.target : kept.length === 0 ? path : `${path}?${kept.join('&')}`;
-  return { target, headers };
+  return { target: kept === '' && query !== '' ? path : `${path}?${kept}`, headers };
+}
+
+/** The separators between the pairs that stay are those that were sent. */
+function withoutPairs(query: string, unwanted: (pair: string) => boolean): string {
+  const kept = query.split(/(?=[&;])/).filter((piece) => !unwanted(piece.replace(/^[&;]/, '')));
+  const first = kept[0];
+  return first === undefined || query.startsWith(first) ? kept.join('') : kept.join('').slice(1);
 }
 
 export function splitTarget(target: string): { readonly path: string; readonly query: string | null } {
@@ -93,16 +104,9 @@ function splitQuery(query: string): readonly string[] {
 }
 
 /** The parameter's name as a server reads it: decoded to a fixed point, lower case, without `[]`. */
-export function parameterName(pair: string): string {
-  let name = pair.split('=', 1)[0] ?? '';
-  for (let round = 0; round < 4; round += 1) {
-    const decoded = name.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
-    );
-    if (decoded === name) break;
-    name = decoded;
-  }
-  return name.replaceAll('+', ' ').trim().toLowerCase().replace(/\[\]$/, '');
+function parameterName(pair: string): string {
+  const { texts } = decodings(pair.split('=', 1)[0] ?? '');
+  return nameOfPair(texts.at(-1) ?? '');
 }
 
 /** Puts the credential in. Called after the scan, which must not see it; nothing scans it again. */

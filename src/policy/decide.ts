@@ -3,9 +3,10 @@ import type { Entry, Reason, TraceStep } from '../schema/decision.ts';
 import type { CompiledRoute } from '../schema/gateway-config.ts';
 import type { Header } from '../schema/header.ts';
 import { findRoute, type Policy, type PolicyRoute } from './compile.ts';
-import { carriesCredential, splitTarget, stripCredentials, parameterName, type Injection } from './credentials.ts';
+import { carriesCredential, headerKey, splitTarget, stripCredentials, type Injection } from './credentials.ts';
+import { decodings, parameterNames } from './decoding.ts';
 import { gitUse } from './git.ts';
-import { normaliseHost, parseAuthority, type NormalHost } from './host.ts';
+import { authorityText, normaliseHost, parseAuthority, type NormalHost } from './host.ts';
 import { matchAny } from './match.ts';
 import { pathReadings } from './path-readings.ts';
 import { mintPermit, type Permit } from './permit.ts';
@@ -195,7 +196,9 @@ function checkPath(facts: RequestFacts): Result<PathFacts, Refusal> {
     : refuse(403, 'ambiguous_path', 'the path can be read in too many ways');
 }
 
-const OVERRIDE_HEADERS = /^(?:x-http-method(?:-override)?|x-method-override|x-original-(?:url|uri)|x-rewrite-url)$/i;
+/** Headers by which frameworks and gateways take another method or path than the request line's. */
+const OVERRIDE_HEADERS =
+  /^(?:x-(?:http-)?method(?:-override)?|x-(?:original|rewrite|forwarded)-(?:url|uri|path|method|prefix)|x-http-path-override)$/;
 
 /** Git rules, overrides, then `matches`. */
 function checkRouteUse(route: PolicyRoute, facts: RequestFacts, { readings, query }: PathFacts): Result<null, Refusal> {
@@ -204,10 +207,11 @@ function checkRouteUse(route: PolicyRoute, facts: RequestFacts, { readings, quer
   if (use === 'fetch' && route.compiled.route.git?.fetch !== true)
     return refuse(403, 'git_fetch', 'git fetch over HTTPS');
   if (route.matches === null) return ok(null);
-  const override = facts.headers.find(([name]) => OVERRIDE_HEADERS.test(name))?.[0];
+  const override = facts.headers.find(([name]) => OVERRIDE_HEADERS.test(headerKey(name)))?.[0];
   if (override !== undefined)
     return refuse(403, 'override_header', `${override} could make another request of this one`);
-  if (query.split(/[&;]/).some((pair) => parameterName(pair) === '_method')) {
+  const decoded = decodings(query);
+  if (!decoded.settled || parameterNames(decoded).has('_method')) {
     return refuse(403, 'override_header', 'the parameter _method could make another request of this one');
   }
   switch (matchAny(route.matches, { method: facts.method, readings, headers: facts.headers })) {
@@ -258,14 +262,22 @@ function planForward(route: PolicyRoute, facts: RequestFacts): ForwardPlan {
   const headers = facts.headers.filter(
     ([name]) => !HOP_BY_HOP.test(name) && (!named.has(name.toLowerCase()) || isEssential(name)),
   );
-  const stripped =
-    auth === undefined ? { target: facts.target, headers } : stripCredentials({ target: facts.target, headers }, auth);
+  const sent = { target: facts.target, headers: withHost(headers, facts) };
+  const stripped = auth === undefined ? sent : stripCredentials(sent, auth);
   const detectors = dlp?.outbound_detectors;
   return {
     ...stripped,
     inject: auth === undefined ? null : injectionOf(route, auth),
     outbound: { knownSecrets: detectors !== false && (detectors?.includes('known_secrets') ?? true), onMatch: 'block' },
   };
+}
+
+/** HTTP/1.0 may leave it out; upstream a request always says which of the server's names it means. */
+function withHost(headers: readonly Header[], { authority, scheme }: RequestFacts): readonly Header[] {
+  if (headers.some(([name]) => name.toLowerCase() === 'host')) return headers;
+  const { host, port } = authority;
+  const implied = port === (scheme === 'https' ? 443 : 80);
+  return [['Host', authorityText({ host, port: implied ? null : port })], ...headers];
 }
 
 /** `Connection: host` must not take away what the request means. */

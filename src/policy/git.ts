@@ -1,47 +1,39 @@
+import { decodings } from './decoding.ts';
+
 /**
  * Git over HTTPS (REFERENCE 5.4, HOTSPOTS H14). Pushing that way would go round the git gate, so every spelling of it
- * is recognised: the query is decoded to a fixed point before it is split, and split at every separator that some
- * server knows.
+ * is recognised: the query is decoded to a fixed point, split at every separator that some server knows, and read
+ * generously. Seeing a push where there is none costs a refusal; missing one costs the gate.
  */
 export type GitUse = 'push' | 'fetch' | 'none';
 
-const DECODING_ROUNDS = 6;
+const PUSH = /(?<![\w-])git-receive-pack(?![\w-])/i;
+const FETCH = /(?<![\w-])git-upload-(?:pack|archive)(?![\w-])/i;
+/** `service`, and what frameworks fold into it: `service[]`, `service[0]`, ` service`, `"service"`, `service.x`. */
+const SERVICE = /^[^\w-]*service(?![\w-])/i;
 
 export function gitUse(readings: readonly string[], query: string): GitUse {
-  const services = queryServices(query);
-  if (services.has('git-receive-pack') || readings.some((path) => endsWithService(path, 'git-receive-pack')))
-    return 'push';
-  if (services.has('git-upload-pack') || readings.some((path) => endsWithService(path, 'git-upload-pack')))
+  const sent = decodings(query);
+  if (!sent.settled) return 'push';
+  // A path that some server decodes before it looks for the query brings one of its own.
+  const own = readings.flatMap((path) => decodings(path.split(/[?;#]/).slice(1).join('&')).texts);
+  const services = [...sent.texts, ...own].flatMap(serviceValues);
+  const segments = readings.flatMap((path) => path.split(/[/\\]/));
+  if (services.some((value) => PUSH.test(value)) || segments.some((segment) => isService(segment, PUSH))) return 'push';
+  if (services.some((value) => FETCH.test(value)) || segments.some((segment) => isService(segment, FETCH))) {
     return 'fetch';
+  }
   return 'none';
 }
 
-function endsWithService(path: string, service: string): boolean {
-  return path.toLowerCase().replace(/\/+$/, '').endsWith(`/${service}`);
+/** `git-receive-pack`, perhaps with something behind it that a server cuts off; not `about-git-receive-pack`. */
+function isService(segment: string, service: RegExp): boolean {
+  return segment.trim().search(service) === 0;
 }
 
-/** Values of every `service` parameter under every depth of decoding. */
-function queryServices(query: string): ReadonlySet<string> {
-  const found = new Set<string>();
-  let text = query;
-  for (let round = 0; round < DECODING_ROUNDS; round += 1) {
-    for (const pair of text.split(/[&;?]/)) {
-      const [, name, value] = /^([^=]*)=(.*)$/s.exec(pair) ?? [];
-      if (name !== undefined && value !== undefined && /^service(\[\])?$/i.test(name.trim())) {
-        found.add(value.trim().toLowerCase());
-      }
-    }
-    const decoded = decodeOnce(text);
-    if (decoded === text) break;
-    text = decoded;
-  }
-  return found;
-}
-
-/** `+` is a space in queries; broken escapes stay as they are. */
-function decodeOnce(text: string): string {
-  return text
-    .replaceAll('+', ' ')
-    .replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-    .replaceAll('\0', '');
+function serviceValues(query: string): readonly string[] {
+  return query.split(/[&;?#]/).flatMap((pair) => {
+    const separator = pair.indexOf('=');
+    return separator !== -1 && SERVICE.test(pair.slice(0, separator)) ? [pair.slice(separator + 1)] : [];
+  });
 }

@@ -60,11 +60,18 @@ export function parseAuthority(
   const match = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text);
   const bareV6 = match === null && (text.match(/:/g)?.length ?? 0) > 1 && !text.includes('[');
   const [, hostText, portText] = match ?? [null, bareV6 ? text : '', undefined];
-  const host = normaliseHost(hostText ?? '');
+  const host = normaliseHost(hostText);
   if (!host.ok) return host;
   if (portText === undefined) return ok({ host: host.value, port: null });
   const port = Number(portText);
   return port >= 1 && port <= 65_535 ? ok({ host: host.value, port }) : err('a port outside 1 to 65535');
+}
+
+/** The counterpart of `parseAuthority`: IPv6 in brackets, the port where there is one. */
+export function authorityText(authority: { readonly host: string; readonly port: number | null }): string {
+  const { host, port } = authority;
+  const name = isLiteral(host) && host.includes(':') ? `[${host}]` : host;
+  return port === null ? name : `${name}:${String(port)}`;
 }
 
 export function matchesHost(pattern: HostPattern, host: NormalHost): boolean {
