@@ -1,6 +1,6 @@
 import { err, ok, type Result } from '../kernel/result.ts';
 import type { RequestFacts } from '../policy/decide.ts';
-import { parseAuthority } from '../policy/host.ts';
+import { bracketed, parseAuthority } from '../policy/host.ts';
 import type { RequestHead } from '../protocol/http1/head.ts';
 import { headerValues } from './headers.ts';
 
@@ -97,7 +97,7 @@ export function ownTarget(approach: Approach, head: RequestHead): string | null 
 
 /** The authority as text, without the port that the scheme implies. */
 export function authorityText(scheme: 'http' | 'https', authority: Authority): string {
-  const host = authority.host.includes(':') ? `[${authority.host}]` : authority.host;
+  const host = bracketed(authority.host);
   return authority.port === DEFAULT_PORT[scheme] ? host : `${host}:${String(authority.port)}`;
 }
 

@@ -25,7 +25,18 @@ const SCRIPT = 'set -e; while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2
 export function planStage(directory: string, paths: readonly StagedPath[]): Stage {
   const binds = paths.flatMap(({ source, name }) => [source, path.join(directory, name)]);
   return {
-    prefix: ['/usr/bin/unshare', '--mount', '--propagation', 'private', '/bin/sh', '-c', SCRIPT, 'stage', ...binds, '--'],
+    prefix: [
+      '/usr/bin/unshare',
+      '--mount',
+      '--propagation',
+      'private',
+      '/bin/sh',
+      '-c',
+      SCRIPT,
+      'stage',
+      ...binds,
+      '--',
+    ],
     pathOf: (name) => path.join(directory, name),
   };
 }

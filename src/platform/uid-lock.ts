@@ -9,7 +9,7 @@ import { BottleError } from '../kernel/errors.ts';
  */
 export interface HostUid {
   readonly uid: number;
-  release(): Promise<void>;
+  readonly release: () => Promise<void>;
 }
 
 export const HOST_UIDS = { first: 2_000_000, count: 1_000 } as const;

@@ -58,9 +58,16 @@ export interface Proof {
 export interface ApplyContext {
   /** Host directory with `workspace/`, `home/`, prepared and owned as the backend asked. */
   readonly stateDirectory: string;
-  readonly stdio: readonly ['inherit' | 'pipe' | 'ignore', 'inherit' | 'pipe' | 'ignore', 'inherit' | 'pipe' | 'ignore'];
+  readonly stdio: readonly [
+    'inherit' | 'pipe' | 'ignore',
+    'inherit' | 'pipe' | 'ignore',
+    'inherit' | 'pipe' | 'ignore',
+  ];
   /** Called before each step with what it is about to create, so that a killed launcher leaves a list. */
-  readonly journal: (entry: { readonly step: string; readonly detail: Readonly<Record<string, string | number>> }) => void;
+  readonly journal: (entry: {
+    readonly step: string;
+    readonly detail: Readonly<Record<string, string | number>>;
+  }) => void;
   readonly signal: AbortSignal;
 }
 

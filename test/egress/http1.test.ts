@@ -247,7 +247,11 @@ describe('bodies', () => {
       const socket = await openTls(harness, HOST);
       const answered = readUntil(socket, '\r\n\r\nok');
       for (const byte of `POST / HTTP/1.1\r\nHost: ${HOST}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`) {
-        await new Promise<void>((resolve) => socket.write(byte, () => resolve()));
+        await new Promise<void>((resolve) =>
+          socket.write(byte, () => {
+            resolve();
+          }),
+        );
       }
       expect(statusOf(await answered)).toBe(200);
       expect(origin.seen[0]?.body.toString()).toBe('abc');

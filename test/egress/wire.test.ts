@@ -126,7 +126,7 @@ describe('leaving', () => {
     peer.write('hello');
     wire.unread((await wire.read(1000)) ?? Buffer.alloc(0));
     const released = wire.release();
-    expect(released.read()?.toString()).toBe('hello');
+    expect(String(released.read())).toBe('hello');
     expect(meter.held).toBe(0);
   });
 });

@@ -189,7 +189,6 @@ function parentOf(pid: number): number | null {
 
 /** Terminal output without its control sequences; a move within the line is what a space looks like there. */
 export function plainText(output: string): string {
-  // eslint-disable-next-line no-control-regex -- control sequences are what it is about
   return output
     .replace(/\x1b\[\d*[CG]/g, ' ')
     .replace(/\x1b(?:\[[0-9;?<>=]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|[=>78])/g, '');

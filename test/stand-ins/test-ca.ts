@@ -25,7 +25,7 @@ export function createTestCa(commonName = 'bot-bottle test root'): TestCa {
       const cert = signCertificate(issuer, nameOf(names[0] ?? 'nobody'), leaf.publicKey, root.privateKey, [
         subjectAltName,
       ]);
-      return { cert, key: leaf.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
+      return { cert, key: leaf.privateKey.export({ type: 'pkcs8', format: 'pem' }) };
     },
   };
 }

@@ -46,9 +46,8 @@ async function send(message: object, handle: unknown): Promise<void> {
     if (failure === null) resolve(undefined);
     else reject(failure);
   };
-  const channel = process.send;
-  if (channel === undefined) throw new BugError('started without a channel to the launcher');
-  Reflect.apply(channel, process, [message, handle, { keepOpen: false }, done]);
+  if (process.send === undefined) throw new BugError('started without a channel to the launcher');
+  Reflect.apply(process.send.bind(process), process, [message, handle, { keepOpen: false }, done]);
   await promise;
 }
 

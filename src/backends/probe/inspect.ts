@@ -42,11 +42,17 @@ const NOBODY_THERE = /^(?:ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL|EAFNOSUPPORT|EC
 
 export async function inspectWalls(questions: Questions): Promise<readonly InsideCheck[]> {
   const status = fs.readFileSync('/proc/self/status', 'utf8');
-  const checks = await Promise.all([
-    loopbackOnly(),
+  const [outside, dns, judges, gateway] = await Promise.all([
     attempts('outside-unreachable', OUTSIDE.map(connect), NO_ROUTE),
     attempts('dns-outside-unreachable', [sendDatagram(DNS_OUTSIDE)], NO_ROUTE),
     attempts('judges-unreachable', questions.judges.map(knock), NOBODY_THERE),
+    askGateway(questions.nonce),
+  ]);
+  return [
+    loopbackOnly(),
+    outside,
+    dns,
+    judges,
     corePattern(),
     systemReadOnly(),
     absent(questions.absent),
@@ -54,9 +60,8 @@ export async function inspectWalls(questions: Questions): Promise<readonly Insid
     fieldCheck('capabilities-inside', status, noCapabilities()),
     ownProcesses(),
     ownSockets(),
-    askGateway(questions.nonce),
-  ]);
-  return checks;
+    gateway,
+  ];
 }
 
 function check(id: (typeof INSIDE_IDS)[number], expected: string, seen: readonly string[]): InsideCheck {
