@@ -1,10 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import fs from 'node:fs';
-import type { Readable, Writable } from 'node:stream';
 import { BottleError } from '../kernel/errors.ts';
-import { LIMITS, MiB } from '../kernel/limits.ts';
-import { LineReader } from '../platform/line-reader.ts';
+import { LIMITS } from '../kernel/limits.ts';
+import { processTree } from '../platform/processes.ts';
 import {
+  describeExit,
   InitOrderSchema,
   type InitDocument,
   type InitEvent,
@@ -13,20 +11,27 @@ import {
 } from '../schema/bundle.ts';
 import { ServiceEventSchema } from '../schema/egress-service.ts';
 import { decodeJson } from '../schema/json.ts';
+import {
+  ignoreClosedPipe,
+  launch,
+  LAUNCHED_FD,
+  readLog,
+  readMessages,
+  signalLaunched,
+  streamAt,
+  type BundleProcess,
+  type Launched,
+} from './process.ts';
 
 /**
  * The launcher's side of the bundle: starts what init orders, tells init what became of it, and keeps the listeners
  * over a service's restart. It sees what services report, so every line of theirs is bounded and checked.
  */
-export interface BundleProcess {
-  /** Argv that puts the process into its box. */
-  readonly argv: readonly string[];
-}
 export interface ServicePlan extends BundleProcess {
   readonly name: ServiceName;
   /** Descriptors of the launcher that the service gets as 5, 6, …: the record file first, then its listeners. */
   readonly descriptors: readonly number[];
-  /** What goes into the service's secret pipe, as text. */
+  /** What goes into the service's secret pipe, as text. Init keeps it for restarts; the broker does not. */
   readonly document: string;
 }
 export interface BundleOptions {
@@ -51,30 +56,32 @@ export interface RunningBundle extends AsyncDisposable {
   /** Drains, terminates, kills after the grace; resolves when nothing of the bundle lives. */
   stop(): Promise<BundleExit>;
   restart(service: ServiceName): void;
+  /** Restarts the service in order with a new document, which later restarts use too. */
+  reload(service: ServiceName, document: string): void;
+  /** Every process of the bundle that lives now, the boxes' own included. */
   pids(): readonly number[];
 }
-
-/** All a process of ours inherits: nothing of the operator's environment (SECURITY S5). */
-const FIXED_ENVIRONMENT = { PATH: '/usr/bin:/bin:/usr/sbin:/sbin', LANG: 'C.UTF-8' } as const;
 
 export function startBundle(options: BundleOptions): RunningBundle {
   return new Broker(options);
 }
 
-interface LiveService {
+interface LiveService extends Launched {
   readonly instance: number;
-  readonly process: ChildProcess;
 }
+
+/** Lines that a failure to become ready repeats. */
+const LAST_WORDS = 5;
 
 class Broker implements RunningBundle {
   readonly ready: Promise<void>;
   readonly probeSeen: Promise<void>;
   readonly ended: Promise<BundleExit>;
-  readonly #options: BundleOptions;
-  readonly #init: ChildProcess;
+  readonly #services: ReadonlyMap<ServiceName, Omit<ServicePlan, 'document'>>;
+  readonly #onLog: BundleOptions['onLog'];
+  readonly #init: Launched;
   readonly #live = new Map<ServiceName, LiveService>();
-  readonly #plans: ReadonlyMap<ServiceName, ServicePlan>;
-  readonly #lastWords = new Map<string, string>();
+  readonly #lastWords = new Map<string, string[]>();
   readonly #everReady = new Set<ServiceName>();
   readonly #resolvers = {
     ready: Promise.withResolvers<undefined>(),
@@ -82,27 +89,32 @@ class Broker implements RunningBundle {
     ended: Promise.withResolvers<BundleExit>(),
   };
   #verdict: { readonly status: number; readonly reason: string } | null = null;
-  #initExited = false;
+  #initGone = false;
   #requested = false;
   readonly #readyTimer: NodeJS.Timeout;
+  #forceTimer: NodeJS.Timeout | undefined;
 
-  constructor(options: BundleOptions) {
-    this.#options = options;
-    this.#plans = new Map(options.services.map((service) => [service.name, service]));
+  constructor({ init, services, onLog, readyTimeoutMs = LIMITS.readyTimeoutMs }: BundleOptions) {
+    this.#onLog = onLog;
+    this.#services = new Map(services.map(({ document: _, ...plan }) => [plan.name, plan]));
     this.ready = this.#resolvers.ready.promise;
     this.probeSeen = this.#resolvers.probeSeen.promise;
     this.ended = this.#resolvers.ended.promise;
     for (const promise of [this.ready, this.probeSeen]) promise.catch(ignoreUnlessAwaited);
-    const timeoutMs = options.readyTimeoutMs ?? LIMITS.readyTimeoutMs;
     this.#readyTimer = setTimeout(() => {
-      this.#failReady(`not ready within ${String(timeoutMs / 1000)} s`);
-    }, timeoutMs);
-    this.#init = this.#startInit();
+      this.#failReady(`${this.#late().join(' and ')} was not ready within ${readyTimeoutMs / 1000} s`, this.#late());
+    }, readyTimeoutMs);
+    this.#sayWhatIsUnboxed(init);
+    this.#init = this.#startInit(init, { services: services.map(({ name, document }) => ({ name, document })) });
   }
 
   stop(): Promise<BundleExit> {
     this.#requested = true;
     this.#tell({ event: 'stop' });
+    if (!this.#initGone)
+      this.#forceTimer ??= setTimeout(() => {
+        this.#force('init did not stop in time');
+      }, LIMITS.serviceStopGraceMs + LIMITS.bundleStopMarginMs).unref();
     return this.ended;
   }
 
@@ -110,9 +122,13 @@ class Broker implements RunningBundle {
     this.#tell({ event: 'restart', service });
   }
 
+  reload(service: ServiceName, document: string): void {
+    this.#tell({ event: 'reload', service, document });
+  }
+
   pids(): readonly number[] {
-    return [this.#init, ...[...this.#live.values()].map((service) => service.process)].flatMap(({ pid }) =>
-      pid === undefined ? [] : [pid],
+    return [this.#init, ...this.#live.values()].flatMap(({ child: { pid, exitCode, signalCode } }) =>
+      pid === undefined || exitCode !== null || signalCode !== null ? [] : processTree(pid),
     );
   }
 
@@ -120,26 +136,37 @@ class Broker implements RunningBundle {
     await this.stop();
   }
 
-  #startInit(): ChildProcess {
-    const child = launch(this.#options.init.argv, ['pipe', 'ignore', 'pipe', 'pipe', 'pipe']);
-    this.#logLines('init', child.stderr);
-    this.#readLines(child.stdio[3], (line) => {
-      const order = decodeJson(InitOrderSchema, line);
-      if (order.ok) this.#perform(order.value);
-      else this.#options.onLog('bundle', `init ordered what nobody knows: ${order.error}`);
-    });
-    const services = this.#options.services.map(({ name, document }) => ({ name, document }));
-    sendOnce(child.stdio[4], JSON.stringify({ services } satisfies InitDocument));
+  #sayWhatIsUnboxed(init: BundleProcess): void {
+    const without = [...this.#services.values()].filter(({ boxed }) => !boxed).map(({ name }) => name);
+    for (const name of without) this.#onLog('bundle', `${name} runs without a sandbox: bubblewrap is missing`);
+    if (!init.boxed) this.#onLog('bundle', 'init runs without a sandbox, and so with a network: bubblewrap is missing');
+  }
+
+  #startInit(plan: BundleProcess, document: InitDocument): Launched {
+    const init = launch(plan, { input: true, secret: JSON.stringify(document), descriptors: [] });
+    const { child } = init;
+    for (const stream of [child.stdout, child.stderr]) this.#log('init', stream);
+    readMessages(
+      streamAt(child.stdio, LAUNCHED_FD.messages),
+      LIMITS.bundleMessageBytes,
+      (line) => {
+        const order = decodeJson(InitOrderSchema, line);
+        if (order.ok) this.#perform(order.value);
+        else this.#force(`init ordered what nobody knows: ${order.error}`);
+      },
+      () => {
+        this.#force('an order of init is too long');
+      },
+    );
     child.stdin?.on('error', ignoreClosedPipe);
     child.once('error', (failure) => {
-      this.#verdict = { status: 1, reason: `init can't be started: ${failure.message}` };
-      this.#initGone();
+      this.#initEnded(`init can't be started: ${failure.message}`);
     });
-    child.once('exit', (code, signal) => {
-      this.#verdict ??= { status: 1, reason: `init ended unasked (${signal ?? `exit ${String(code)}`})` };
-      this.#initGone();
+    // Not `exit`: its last order may still be in the pipe.
+    child.once('close', (code, signal) => {
+      this.#initEnded(`init ended unasked (${describeExit(code, signal)})`);
     });
-    return child;
+    return init;
   }
 
   #perform(order: InitOrder): void {
@@ -149,34 +176,45 @@ class Broker implements RunningBundle {
         return;
       case 'signal': {
         const live = this.#live.get(order.service);
-        if (live?.instance === order.instance) signalTree(live.process, order.signal);
+        if (live?.instance === order.instance) signalLaunched(live, order.signal);
         return;
       }
       case 'note':
-        this.#options.onLog('init', order.text);
+        this.#onLog('init', order.text);
         return;
       case 'end':
-        this.#verdict = { status: order.status, reason: order.reason };
+        this.#verdict ??= { status: order.status, reason: order.reason };
         return;
     }
   }
 
   #spawn(name: ServiceName, instance: number, document: string): void {
-    const plan = this.#plans.get(name);
-    if (plan === undefined || this.#live.has(name)) return;
-    const child = launch(plan.argv, ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...plan.descriptors]);
-    this.#live.set(name, { instance, process: child });
-    this.#logLines(name, child.stdout);
-    this.#logLines(name, child.stderr);
-    this.#readLines(child.stdio[3], (line) => {
-      this.#serviceSaid(name, instance, line);
-    });
-    sendOnce(child.stdio[4], document);
+    const plan = this.#services.get(name);
+    if (plan === undefined || this.#live.has(name)) {
+      this.#force(`init ordered a ${name} that can't be: ${plan === undefined ? 'it has no plan' : 'one lives'}`);
+      return;
+    }
+    if (this.#initGone) return;
+    const launched = launch(plan, { input: false, secret: document, descriptors: plan.descriptors });
+    const { child } = launched;
+    this.#live.set(name, { ...launched, instance });
+    for (const stream of [child.stdout, child.stderr]) this.#log(name, stream);
+    readMessages(
+      streamAt(child.stdio, LAUNCHED_FD.messages),
+      LIMITS.serviceLineBytes,
+      (line) => {
+        this.#serviceSaid(name, instance, line);
+      },
+      () => {
+        this.#onLog('bundle', `${name} is ended: it reported a line that is too long`);
+        signalLaunched(launched, 'SIGKILL');
+      },
+    );
     child.once('error', (failure) => {
-      this.#options.onLog(name, `can't be started: ${failure.message}`);
+      this.#words(name, `can't be started: ${failure.message}`);
       this.#serviceGone(name, instance, null, null);
     });
-    child.once('exit', (code, signal) => {
+    child.once('close', (code, signal) => {
       this.#serviceGone(name, instance, code, signal);
     });
   }
@@ -184,23 +222,26 @@ class Broker implements RunningBundle {
   #serviceSaid(name: ServiceName, instance: number, line: string): void {
     const event = decodeJson(ServiceEventSchema, line);
     if (!event.ok) {
-      this.#options.onLog(name, 'reported what nobody knows');
+      this.#onLog('bundle', `${name} reported what nobody knows`);
       return;
     }
     switch (event.value.event) {
       case 'ready':
         this.#everReady.add(name);
         this.#tell({ event: 'ready', service: name, instance });
-        if (this.#options.services.every((service) => this.#everReady.has(service.name))) this.#becameReady();
+        if (this.#late().length === 0) this.#becameReady();
         return;
       case 'probe-seen':
         this.#resolvers.probeSeen.resolve(undefined);
         return;
       case 'failed':
-        this.#lastWords.set(name, event.value.message);
-        this.#options.onLog(name, event.value.message);
+        this.#words(name, event.value.message);
         return;
     }
+  }
+
+  #late(): readonly ServiceName[] {
+    return [...this.#services.keys()].filter((name) => !this.#everReady.has(name));
   }
 
   #becameReady(): void {
@@ -215,106 +256,63 @@ class Broker implements RunningBundle {
     this.#finishIfAllGone();
   }
 
-  #initGone(): void {
-    if (this.#initExited) return;
-    this.#initExited = true;
-    for (const { process } of this.#live.values()) signalTree(process, 'SIGKILL');
+  /** Without init nobody decides any more: the services get their time to drain, and then the end. */
+  #initEnded(why: string): void {
+    if (this.#initGone) return;
+    this.#initGone = true;
+    this.#verdict ??= { status: 1, reason: why };
+    this.#signalServices('SIGTERM');
+    clearTimeout(this.#forceTimer);
+    this.#forceTimer = setTimeout(() => {
+      this.#signalServices('SIGKILL');
+    }, LIMITS.serviceStopGraceMs);
     this.#finishIfAllGone();
   }
 
+  #force(why: string): void {
+    this.#onLog('bundle', why);
+    this.#verdict ??= { status: 1, reason: why };
+    this.#signalServices('SIGKILL');
+    signalLaunched(this.#init, 'SIGKILL');
+  }
+
+  #signalServices(signal: 'SIGTERM' | 'SIGKILL'): void {
+    for (const live of this.#live.values()) signalLaunched(live, signal);
+  }
+
   #finishIfAllGone(): void {
-    if (!this.#initExited || this.#live.size > 0) return;
-    const verdict = this.#verdict ?? { status: 1, reason: 'ended' };
-    this.#failReady(verdict.reason);
+    if (!this.#initGone || this.#live.size > 0) return;
+    const verdict = this.#verdict ?? { status: 1, reason: 'init ended' };
+    clearTimeout(this.#forceTimer);
+    this.#failReady(`the bundle ended before it was ready: ${verdict.reason}`, ['init', ...this.#services.keys()]);
     this.#resolvers.probeSeen.reject(
       new BottleError('bundle_ended', { message: `the bundle ended: ${verdict.reason}` }),
     );
     this.#resolvers.ended.resolve({ ...verdict, requested: this.#requested });
   }
 
-  #failReady(why: string): void {
+  #failReady(why: string, whose: readonly string[]): void {
     clearTimeout(this.#readyTimer);
-    const late = this.#options.services.map(({ name }) => name).filter((name) => !this.#everReady.has(name));
-    const words = late.flatMap((name) => this.#lastWords.get(name) ?? []).join('; ');
-    const message = `the bundle's ${late.join(' and ') || 'init'} is ${why}${words === '' ? '' : `: ${words}`}`;
+    const words = whose.flatMap((name) => (this.#lastWords.get(name) ?? []).map((line) => `\n  ${name}: ${line}`));
+    const message = `${why}${words.length === 0 ? '' : `; last words:${words.join('')}`}`;
     this.#resolvers.ready.reject(new BottleError('not_ready', { message, hint: 'bot-bottle doctor' }));
   }
 
   #tell(event: InitEvent): void {
-    if (!this.#initExited && this.#init.stdin?.writable === true) this.#init.stdin.write(`${JSON.stringify(event)}\n`);
+    const { stdin } = this.#init.child;
+    if (!this.#initGone && stdin?.writable === true) stdin.write(`${JSON.stringify(event)}\n`);
   }
 
-  #logLines(from: string, stream: Readable | null): void {
-    this.#readLines(stream, (line) => {
-      this.#lastWords.set(from, line);
-      this.#options.onLog(from, line);
+  #log(from: string, stream: Launched['child']['stdout']): void {
+    readLog(stream, (line) => {
+      this.#words(from, line);
     });
   }
 
-  #readLines(stream: Readable | Writable | null | undefined, onLine: (line: string) => void): void {
-    if (stream === null || stream === undefined || !('read' in stream)) return;
-    const lines = new LineReader(LINE_BYTES);
-    stream.on('data', (chunk: Buffer) => {
-      const complete = lines.push(chunk);
-      if (complete === null) stream.destroy();
-      else complete.forEach(onLine);
-    });
-    stream.on('error', ignoreClosedPipe);
+  #words(from: string, line: string): void {
+    this.#lastWords.set(from, [...(this.#lastWords.get(from) ?? []), line].slice(-LAST_WORDS));
+    this.#onLog(from, line);
   }
-}
-
-/** A spawn order carries a whole service document. */
-const LINE_BYTES = 16 * MiB;
-
-function launch(argv: readonly string[], stdio: ('pipe' | 'ignore' | number)[]): ChildProcess {
-  const [command = '', ...rest] = argv;
-  return spawn(command, rest, { stdio, env: FIXED_ENVIRONMENT, cwd: '/', detached: true });
-}
-
-/** The secret pipe: written once, then closed; the reader reads to its end. */
-function sendOnce(pipe: Readable | Writable | null | undefined, text: string): void {
-  if (pipe === null || pipe === undefined || !('write' in pipe)) return;
-  pipe.on('error', ignoreClosedPipe);
-  pipe.end(text);
-}
-
-/**
- * The box's outer process waits for the service and has no use for TERM itself: the service is its only grandchild.
- * KILL goes to the outer process; with it, its pid namespace ends.
- */
-function signalTree(process: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): void {
-  if (process.pid === undefined) return;
-  const target = signal === 'SIGKILL' ? process.pid : (innermostChild(process.pid) ?? process.pid);
-  try {
-    globalThis.process.kill(target, signal);
-  } catch (failure) {
-    if (!(failure instanceof Error && 'code' in failure && failure.code === 'ESRCH')) throw failure;
-  }
-}
-
-/** Follows the only child, and its only child, to the service itself; the kernel's list, not a name. */
-function innermostChild(pid: number): number | null {
-  let current = pid;
-  for (let depth = 0; depth < 8; depth += 1) {
-    const [child] = childrenOf(current);
-    if (child === undefined) break;
-    current = child;
-  }
-  return current === pid ? null : current;
-}
-
-function childrenOf(pid: number): readonly number[] {
-  try {
-    const text = fs.readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, 'utf8');
-    return text.split(' ').filter(Boolean).map(Number);
-  } catch (failure) {
-    if (failure instanceof Error && 'code' in failure) return [];
-    throw failure;
-  }
-}
-
-function ignoreClosedPipe(failure: Error): void {
-  if (!('code' in failure)) throw failure;
 }
 
 function ignoreUnlessAwaited(): void {

@@ -1,8 +1,15 @@
 import fs from 'node:fs';
 import { LIMITS } from '../kernel/limits.ts';
 import { LineReader } from '../platform/line-reader.ts';
-import { initialState, step, type SupervisionEffect, type SupervisionEvent } from '../protocol/supervision.ts';
 import {
+  indexOfRepeat,
+  initialState,
+  step,
+  type SupervisionEffect,
+  type SupervisionEvent,
+} from '../protocol/supervision.ts';
+import {
+  describeExit,
   INIT_FD,
   InitDocumentSchema,
   InitEventSchema,
@@ -18,101 +25,119 @@ import { decodeJson } from '../schema/json.ts';
  */
 type Event = SupervisionEvent<ServiceName>;
 
+interface Queued {
+  readonly event: Event;
+  /** Comes with a reload: what the service's next instance gets. */
+  readonly document?: string;
+}
+
+/** Meant for somebody else in the terminal's group, or for nobody: the launcher says what init is to do. */
+const IGNORED = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCHLD', 'SIGPIPE', 'SIGALRM'] as const;
+
 function main(): void {
   const documents = readDocuments();
-  const queue: Event[] = [{ kind: 'started' }];
+  const queue: Queued[] = [{ event: { kind: 'started' } }];
   let state = initialState([...documents.keys()]);
-  let draining = false;
+  let scheduled = false;
 
-  const enqueue = (event: Event): void => {
-    queue.push(event);
-    if (draining) return;
-    draining = true;
+  const enqueue = (item: Queued): void => {
+    const repeated = indexOfRepeat(
+      queue.map(({ event }) => event),
+      item.event,
+    );
+    if (repeated === -1) queue.push(item);
+    else queue[repeated] = item;
+    if (scheduled) return;
+    scheduled = true;
     setImmediate(drain);
   };
 
   const drain = (): void => {
-    for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
+      const { event, document } = item;
+      if (document !== undefined && event.kind === 'reload-requested') documents.set(event.service, document);
       const next = step(state, event, performance.now());
       state = next.state;
       for (const effect of next.effects) perform(effect, documents, enqueue);
     }
-    draining = false;
+    scheduled = false;
   };
 
   process.on('SIGTERM', () => {
-    enqueue({ kind: 'stop-requested' });
+    enqueue({ event: { kind: 'stop-requested' } });
   });
-  for (const signal of ['SIGHUP', 'SIGINT', 'SIGUSR2'] as const) {
-    process.on(signal, () => {
-      // Meant for somebody else in the terminal's group; the launcher says what init is to do.
-    });
-  }
+  for (const signal of IGNORED) process.on(signal, ignore);
   listen(enqueue);
   drain();
 }
 
-function readDocuments(): ReadonlyMap<ServiceName, string> {
+function ignore(): void {
+  // A handler is what keeps the signal from ending the process.
+}
+
+/** The pipe is read to its end and closed: after this no descriptor leads to the secrets. */
+function readDocuments(): Map<ServiceName, string> {
   const text = fs.readFileSync(INIT_FD.secrets, 'utf8');
   fs.closeSync(INIT_FD.secrets);
   const parsed = decodeJson(InitDocumentSchema, text);
-  if (!parsed.ok) exitWith(1, `the init document is not valid: ${parsed.error}`);
+  if (!parsed.ok) exitWith(`the init document is not valid: ${parsed.error}`);
   return new Map(parsed.value.services.map(({ name, document }) => [name, document]));
 }
 
 /** Events from the launcher; when its pipe ends the launcher is gone, and so is everything it owned. */
-function listen(enqueue: (event: Event) => void): void {
-  const lines = new LineReader(LIMITS.controlLineBytes);
+function listen(enqueue: (item: Queued) => void): void {
+  const lines = new LineReader(LIMITS.bundleMessageBytes);
   process.stdin.on('data', (chunk: Buffer) => {
     const complete = lines.push(chunk);
-    if (complete === null) exitWith(1, 'a line of the launcher is too long');
+    if (complete === null) exitWith('a line of the launcher is too long');
     for (const line of complete) {
       const event = decodeJson(InitEventSchema, line);
-      if (!event.ok) exitWith(1, `the launcher said what init does not know: ${event.error}`);
+      if (!event.ok) exitWith(`the launcher said what init does not know: ${event.error}`);
       enqueue(translate(event.value));
     }
   });
-  process.stdin.on('end', () => {
-    exitWith(1, 'the launcher is gone');
-  });
+  process.stdin.on('end', launcherGone);
+  process.stdin.on('error', launcherGone);
 }
 
-function translate(event: InitEvent): Event {
+function launcherGone(): never {
+  exitWith('the launcher is gone');
+}
+
+function translate(event: InitEvent): Queued {
   switch (event.event) {
     case 'ready':
-      return { kind: 'became-ready', service: event.service, instance: event.instance };
-    case 'exited':
-      return { kind: 'exited', service: event.service, instance: event.instance, how: describeExit(event) };
+      return { event: { kind: 'became-ready', service: event.service, instance: event.instance } };
+    case 'exited': {
+      const { service, instance, code, signal } = event;
+      const clean = code === 0 && signal === null;
+      return { event: { kind: 'exited', service, instance, clean, how: describeExit(code, signal) } };
+    }
     case 'stop':
-      return { kind: 'stop-requested' };
+      return { event: { kind: 'stop-requested' } };
     case 'restart':
-      return { kind: 'restart-requested', service: event.service };
+      return { event: { kind: 'restart-requested', service: event.service } };
+    case 'reload':
+      return { event: { kind: 'reload-requested', service: event.service }, document: event.document };
   }
-}
-
-function describeExit({ code, signal }: { readonly code: number | null; readonly signal: string | null }): string {
-  return signal === null ? `exit ${String(code ?? '?')}` : `killed by ${signal}`;
 }
 
 function perform(
   effect: SupervisionEffect<ServiceName>,
   documents: ReadonlyMap<ServiceName, string>,
-  enqueue: (event: Event) => void,
+  enqueue: (item: Queued) => void,
 ): void {
   switch (effect.kind) {
-    case 'spawn':
-      order({
-        order: 'spawn',
-        service: effect.service,
-        instance: effect.instance,
-        document: documents.get(effect.service) ?? '',
-      });
+    case 'spawn': {
+      const { service, instance } = effect;
+      order({ order: 'spawn', service, instance, document: documents.get(service) ?? '' });
       return;
+    }
     case 'signal':
       order({ order: 'signal', service: effect.service, instance: effect.instance, signal: effect.signal });
       return;
     case 'set-timer':
-      setTimeout(enqueue, effect.afterMs, effect.event).unref();
+      setTimeout(enqueue, effect.afterMs, { event: effect.event }).unref();
       return;
     case 'note':
       order({ order: 'note', text: effect.text });
@@ -126,12 +151,22 @@ function perform(
 /** Written whole and at once; the launcher reads as fast as we write, so a full pipe is waited for. */
 function order(message: InitOrder): void {
   const bytes = Buffer.from(`${JSON.stringify(message)}\n`);
-  for (let written = 0; written < bytes.length;) written += fs.writeSync(INIT_FD.orders, bytes, written);
+  try {
+    for (let written = 0; written < bytes.length;) written += fs.writeSync(INIT_FD.orders, bytes, written);
+  } catch (failure) {
+    if (failure instanceof Error && 'code' in failure && failure.code === 'EPIPE') launcherGone();
+    throw failure;
+  }
 }
 
-function exitWith(status: number, why: string): never {
-  fs.writeSync(2, `${why}\n`);
-  process.exit(status);
+function exitWith(why: string): never {
+  try {
+    fs.writeSync(2, `${why}\n`);
+  } catch (failure) {
+    // With the launcher its end of the log is gone too; nobody is left to be told.
+    if (!(failure instanceof Error && 'code' in failure && failure.code === 'EPIPE')) throw failure;
+  }
+  process.exit(1);
 }
 
 main();

@@ -23,6 +23,8 @@ export interface SandboxFacts {
   readonly libraries: readonly SystemPath[];
   /** Host directory that becomes `/control`, for the one service that has a control socket. */
   readonly controlDirectory: string | null;
+  /** Descriptor that the system call filter is read from; null where the filter does not know the machine. */
+  readonly filterFd: number | null;
   /** Started by root: the host uid this process gets, and the stage that shows it our files. */
   readonly dropTo: { readonly uid: number; readonly stage: Stage } | null;
 }
@@ -39,12 +41,15 @@ const NODE_FLAGS = ['--disable-sigusr1', '--no-warnings'];
 /** Core files hold memory, and so secrets. */
 const NO_CORE = ['/bin/sh', '-c', 'ulimit -c 0 && exec "$@"', 'no-core'];
 
+const SETPRIV = '/usr/bin/setpriv';
+
 export function planSandbox(kind: ProcessKind, facts: SandboxFacts): readonly string[] {
   return [
     ...outer(facts),
     facts.bwrap,
     ...namespaces(kind),
     ...mounts(kind, facts),
+    ...(facts.filterFd === null ? [] : ['--seccomp', String(facts.filterFd)]),
     '--',
     BOXED.node,
     ...NODE_FLAGS,
@@ -52,10 +57,13 @@ export function planSandbox(kind: ProcessKind, facts: SandboxFacts): readonly st
   ];
 }
 
-/** Without bubblewrap: no box, but still another user, no core files and the same flags. */
+/** Without bubblewrap: no box, but still another user, no core files, an end with the launcher and the same flags. */
 export function planUnboxed(facts: SandboxFacts): readonly string[] {
   return [
     ...outer(facts),
+    ...(facts.dropTo === null ? [SETPRIV, '--no-new-privs'] : []),
+    '--pdeathsig',
+    'KILL',
     shown(facts, facts.nodeBinary, 'node'),
     ...NODE_FLAGS,
     shown(facts, facts.script, 'service.js'),
@@ -68,7 +76,7 @@ function outer({ dropTo }: SandboxFacts): readonly string[] {
   return [
     ...dropTo.stage.prefix,
     ...NO_CORE,
-    '/usr/bin/setpriv',
+    SETPRIV,
     '--reuid',
     id,
     '--regid',
@@ -131,6 +139,8 @@ function mounts(kind: ProcessKind, facts: SandboxFacts): readonly string[] {
     '--dir',
     BOXED.empty,
     ...(control === null ? [] : ['--bind', shown(facts, control, 'control'), BOXED.control]),
+    '--remount-ro',
+    '/dev',
     '--remount-ro',
     '/',
     '--chdir',

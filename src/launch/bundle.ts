@@ -1,8 +1,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { startBundle, type BundleProcess, type RunningBundle } from '../bundle/broker.ts';
+import { startBundle, type RunningBundle } from '../bundle/broker.ts';
 import { findProgram, systemLibraries } from '../bundle/host-facts.ts';
+import { filterFdAfter, type BundleProcess } from '../bundle/process.ts';
 import { BOXED, planSandbox, planUnboxed, type ProcessKind, type SandboxFacts } from '../bundle/sandbox.ts';
+import { serviceFilter } from '../bundle/service-filter.ts';
 import type { Scope } from '../kernel/scope.ts';
 import { assetPath } from '../platform/assets.ts';
 import { planStage, prepareStage, type StagedPath } from '../platform/staging.ts';
@@ -25,17 +27,18 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Runni
   const { options, paths, handover, listeners, scope } = parts;
   const record = openForAppend(paths.record, scope);
   const log = openForAppend(paths.log, scope);
-  const init = await boxed('init', null, parts);
-  const egress = await boxed('egress', paths.control, parts);
+  const descriptors = [record, ...listeners.map(({ fd }) => fd)];
+  const init = await boxed('init', { control: null, descriptors: 0 }, parts);
+  const egress = await boxed('egress', { control: paths.control, descriptors: descriptors.length }, parts);
   const roles = listeners.map(({ role }) => role);
   const controlInside = egress.boxed ? BOXED.control : paths.control;
   const bundle = startBundle({
     init,
     services: [
       {
+        ...egress,
         name: 'egress',
-        argv: egress.argv,
-        descriptors: [record, ...listeners.map(({ fd }) => fd)],
+        descriptors,
         document: egressDocument(options.plan, handover, roles, controlInside),
       },
     ],
@@ -60,9 +63,9 @@ function openForAppend(file: string, scope: Scope): number {
 /** Plans the box of one process; under root with a uid of its own and a stage that shows it our files. */
 async function boxed(
   kind: ProcessKind,
-  control: string | null,
+  { control, descriptors }: { readonly control: string | null; readonly descriptors: number },
   { options, paths, scope }: BottleBundleParts,
-): Promise<BundleProcess & { readonly boxed: boolean }> {
+): Promise<BundleProcess> {
   const bwrap = findProgram('bwrap');
   const nodeBinary = process.execPath;
   const script = assetPath(`${kind}.js`);
@@ -70,15 +73,19 @@ async function boxed(
     options.allocateUid === null
       ? null
       : await dropPrivileges(kind, { nodeBinary, script, control }, options.allocateUid, paths, scope);
+  const filter = bwrap === null ? null : serviceFilter();
   const facts: SandboxFacts = {
     bwrap: bwrap ?? '',
     nodeBinary,
     script,
     libraries: systemLibraries(),
     controlDirectory: control,
+    filterFd: filter === null ? null : filterFdAfter(descriptors),
     dropTo,
   };
-  return bwrap === null ? { argv: planUnboxed(facts), boxed: false } : { argv: planSandbox(kind, facts), boxed: true };
+  return bwrap === null
+    ? { argv: planUnboxed(facts), boxed: false, filter }
+    : { argv: planSandbox(kind, facts), boxed: true, filter };
 }
 
 async function dropPrivileges(

@@ -7,9 +7,12 @@ import { LIMITS } from '../kernel/limits.ts';
  * started; every run ends.
  */
 export type ServicePhase =
-  | { readonly kind: 'live'; readonly instance: number; readonly ready: boolean; readonly restarting: boolean }
+  | { readonly kind: 'live'; readonly instance: number; readonly condition: Condition }
   | { readonly kind: 'waiting'; readonly instance: number }
   | { readonly kind: 'down'; readonly instance: number };
+
+/** Of a living instance. `late` was killed because it never became ready; `restarting` was told to end. */
+export type Condition = 'starting' | 'ready' | 'late' | 'restarting';
 
 export interface ServiceState<Name extends string> {
   readonly name: Name;
@@ -34,9 +37,18 @@ export interface SupervisionState<Name extends string> {
 export type SupervisionEvent<Name extends string> =
   | { readonly kind: 'started' }
   | { readonly kind: 'became-ready'; readonly service: Name; readonly instance: number }
-  | { readonly kind: 'exited'; readonly service: Name; readonly instance: number; readonly how: string }
+  | {
+      readonly kind: 'exited';
+      readonly service: Name;
+      readonly instance: number;
+      readonly clean: boolean;
+      readonly how: string;
+    }
   | { readonly kind: 'stop-requested' }
   | { readonly kind: 'restart-requested'; readonly service: Name }
+  /** Its document has changed: the next instance gets the new one, and the present one makes room for it. */
+  | { readonly kind: 'reload-requested'; readonly service: Name }
+  | { readonly kind: 'ready-overdue'; readonly service: Name; readonly instance: number }
   | { readonly kind: 'restart-due'; readonly service: Name; readonly instance: number }
   | { readonly kind: 'grace-over'; readonly service: Name; readonly instance: number };
 
@@ -73,7 +85,7 @@ export function step<Name extends string>(
   if (state.ended) return { state, effects: [] };
   switch (event.kind) {
     case 'started':
-      return spawnAll(state);
+      return state.ending === null ? spawnAll(state) : { state, effects: [] };
     case 'became-ready':
       return update(state, event.service, (service) => becameReady(service, event.instance));
     case 'exited':
@@ -81,13 +93,37 @@ export function step<Name extends string>(
     case 'stop-requested':
       return beginEnding(state, { requested: true, forced: false, reason: 'stop requested' });
     case 'restart-requested':
+    case 'reload-requested':
       return state.ending === null ? update(state, event.service, restart) : { state, effects: [] };
+    case 'ready-overdue':
+      return state.ending === null
+        ? update(state, event.service, (service) => readyOverdue(service, event.instance))
+        : { state, effects: [] };
     case 'restart-due':
       return update(state, event.service, (service) => restartDue(service, event.instance, state.ending));
     case 'grace-over':
       return graceOver(state, event.service, event.instance);
     default:
       return assertNever(event);
+  }
+}
+
+/**
+ * Requests that wait already need no second place in the queue (H10): the index of the one that this repeats, or -1.
+ * What happened to an instance is never a repeat.
+ */
+export function indexOfRepeat<Name extends string>(
+  queue: readonly SupervisionEvent<Name>[],
+  event: SupervisionEvent<Name>,
+): number {
+  switch (event.kind) {
+    case 'stop-requested':
+      return queue.findIndex(({ kind }) => kind === event.kind);
+    case 'restart-requested':
+    case 'reload-requested':
+      return queue.findIndex((queued) => queued.kind === event.kind && queued.service === event.service);
+    default:
+      return -1;
   }
 }
 
@@ -128,23 +164,44 @@ function spawn<Name extends string>(service: ServiceState<Name>): ServiceStep<Na
   if (service.phase.kind === 'live') return { service, effects: [] };
   const instance = service.phase.instance + 1;
   return {
-    service: { ...service, phase: { kind: 'live', instance, ready: false, restarting: false } },
-    effects: [{ kind: 'spawn', service: service.name, instance }],
+    service: { ...service, phase: { kind: 'live', instance, condition: 'starting' } },
+    effects: [
+      { kind: 'spawn', service: service.name, instance },
+      {
+        kind: 'set-timer',
+        afterMs: LIMITS.readyTimeoutMs,
+        event: { kind: 'ready-overdue', service: service.name, instance },
+      },
+    ],
   };
 }
 
 function becameReady<Name extends string>(service: ServiceState<Name>, instance: number): ServiceStep<Name> {
   const { phase } = service;
-  if (phase.kind !== 'live' || phase.instance !== instance) return { service, effects: [] };
-  return { service: { ...service, phase: { ...phase, ready: true } }, effects: [] };
+  if (phase.kind !== 'live' || phase.instance !== instance || phase.condition !== 'starting') {
+    return { service, effects: [] };
+  }
+  return { service: { ...service, phase: { ...phase, condition: 'ready' } }, effects: [] };
+}
+
+/** What hangs at its start counts as a crash: nothing is drained, for it has served nothing. */
+function readyOverdue<Name extends string>(service: ServiceState<Name>, instance: number): ServiceStep<Name> {
+  const { phase, name } = service;
+  if (phase.kind !== 'live' || phase.instance !== instance || phase.condition !== 'starting') {
+    return { service, effects: [] };
+  }
+  return {
+    service: { ...service, phase: { ...phase, condition: 'late' } },
+    effects: [{ kind: 'signal', service: name, instance, signal: 'SIGKILL' }],
+  };
 }
 
 /** A restart of something that is restarting already is the same restart. */
 function restart<Name extends string>(service: ServiceState<Name>): ServiceStep<Name> {
   const { phase, name } = service;
-  if (phase.kind !== 'live' || phase.restarting) return { service, effects: [] };
+  if (phase.kind !== 'live' || phase.condition === 'restarting') return { service, effects: [] };
   return {
-    service: { ...service, phase: { ...phase, restarting: true } },
+    service: { ...service, phase: { ...phase, condition: 'restarting' } },
     effects: terminate(name, phase.instance),
   };
 }
@@ -167,17 +224,20 @@ function restartDue<Name extends string>(
 
 function exited<Name extends string>(
   state: SupervisionState<Name>,
-  event: { readonly service: Name; readonly instance: number; readonly how: string },
+  event: Extract<SupervisionEvent<Name>, { kind: 'exited' }>,
   nowMs: number,
 ): Step<Name> {
   const service = state.services.find(({ name }) => name === event.service);
   if (service?.phase.kind !== 'live' || service.phase.instance !== event.instance) return { state, effects: [] };
-  const { instance, restarting } = service.phase;
+  const { instance, condition } = service.phase;
   const down = { ...service, phase: { kind: 'down', instance } as const };
-  if (state.ending !== null)
-    return finishIfAllDown(update(state, event.service, () => ({ service: down, effects: [] })));
-  if (restarting) return update(state, event.service, () => spawn(down));
-  return crashed(state, { ...down, crashes: recent([...service.crashes, nowMs], nowMs) }, event.how);
+  if (state.ending !== null) {
+    const effects = event.clean ? [] : [{ kind: 'note', text: `${event.service} ended with ${event.how}` } as const];
+    return finishIfAllDown(update(state, event.service, () => ({ service: down, effects })));
+  }
+  if (condition === 'restarting') return update(state, event.service, () => spawn(down));
+  const how = condition === 'late' ? `not ready within ${String(LIMITS.readyTimeoutMs / 1000)} s` : event.how;
+  return crashed(state, { ...down, crashes: recent([...service.crashes, nowMs], nowMs) }, how);
 }
 
 function recent(crashes: readonly number[], nowMs: number): readonly number[] {
@@ -215,11 +275,10 @@ function beginEnding<Name extends string>(state: SupervisionState<Name>, ending:
   const services = state.services.map((service): ServiceState<Name> => {
     const { phase, name } = service;
     if (phase.kind !== 'live') return { ...service, phase: { kind: 'down', instance: phase.instance } };
-    if (!phase.restarting) effects.push(...terminate(name, phase.instance));
+    if (phase.condition !== 'restarting') effects.push(...terminate(name, phase.instance));
     return service;
   });
-  const finished = finishIfAllDown({ state: { ...state, services, ending }, effects });
-  return finished;
+  return finishIfAllDown({ state: { ...state, services, ending }, effects });
 }
 
 function graceOver<Name extends string>(state: SupervisionState<Name>, name: Name, instance: number): Step<Name> {

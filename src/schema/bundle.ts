@@ -23,6 +23,8 @@ export const InitEventSchema = z.discriminatedUnion('event', [
   }),
   z.strictObject({ event: z.literal('stop') }),
   z.strictObject({ event: z.literal('restart'), service: ServiceNameSchema }),
+  /** The service's new document; its next instance gets it, and the present one makes room. */
+  z.strictObject({ event: z.literal('reload'), service: ServiceNameSchema, document: z.string() }),
 ]);
 export type InitEvent = z.infer<typeof InitEventSchema>;
 
@@ -42,3 +44,27 @@ export type InitOrder = z.infer<typeof InitOrderSchema>;
 
 /** Descriptors of init: events come on 0, orders go out on 3, the secrets come once on 4. */
 export const INIT_FD = { events: 0, orders: 3, secrets: 4 } as const;
+
+/** Shells and bubblewrap report a child that a signal ended as 128 and the signal's number. */
+const SIGNALLED = 128;
+const SIGNAL_NAMES: Readonly<Record<number, string>> = {
+  1: 'SIGHUP',
+  2: 'SIGINT',
+  3: 'SIGQUIT',
+  4: 'SIGILL',
+  6: 'SIGABRT',
+  7: 'SIGBUS',
+  9: 'SIGKILL',
+  10: 'SIGUSR1',
+  11: 'SIGSEGV',
+  15: 'SIGTERM',
+  31: 'SIGSYS',
+};
+
+/** How a process ended, in words for logs and reasons. */
+export function describeExit(code: number | null, signal: string | null): string {
+  if (signal !== null) return `killed by ${signal}`;
+  if (code === null) return 'not started';
+  const name = SIGNAL_NAMES[code - SIGNALLED];
+  return name === undefined ? `exit ${code}` : `killed by ${name}`;
+}
