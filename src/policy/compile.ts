@@ -1,7 +1,17 @@
 import { err, ok, type Result } from '../kernel/result.ts';
 import type { CompiledRoute, GatewayConfig } from '../schema/gateway-config.ts';
-import { authorityText, matchesHost, normaliseHost, parseHostSpec, type HostPattern, type NormalHost } from './host.ts';
+import {
+  authorityText,
+  isLiteral,
+  matchesHost,
+  normaliseHost,
+  parseAuthority,
+  parseHostSpec,
+  type HostPattern,
+  type NormalHost,
+} from './host.ts';
 import { compileMatch, type CompiledMatch } from './match.ts';
+import { notBuilt } from './not-built.ts';
 import { compilePattern } from './regex-subset.ts';
 
 /** The routes, ready to be asked. Compiling never widens: what can't be understood is a problem, not a guess. */
@@ -36,7 +46,7 @@ export function compilePolicy(config: GatewayConfig): Result<Policy, readonly st
 function compileRoute(compiled: CompiledRoute): Result<PolicyRoute, string> {
   const pattern = parseHostSpec(compiled.route.host);
   if (!pattern.ok) return err(`host ${compiled.route.host}: ${pattern.error}`);
-  const problems: string[] = [];
+  const problems = [...notBuilt(compiled.route), ...credentialProblems(compiled)];
   const matches = compiled.route.matches?.map((match) =>
     compileMatch(match, (source) => {
       const pattern = compilePattern(source);
@@ -47,6 +57,13 @@ function compileRoute(compiled: CompiledRoute): Result<PolicyRoute, string> {
   );
   if (problems.length > 0) return err(problems.join('; '));
   return ok({ compiled, pattern: pattern.value, matches: matches ?? null });
+}
+
+/** A credential without a slot could not be put in; a slot without `auth` would never be. Either is a mistake in the plan. */
+function credentialProblems({ route, credential }: CompiledRoute): readonly string[] {
+  if (route.auth !== undefined && credential === undefined) return ['auth without a credential slot'];
+  if (route.auth === undefined && credential !== undefined) return ['a credential slot without auth'];
+  return [];
 }
 
 /** A route's identity is (host, port). */
@@ -72,12 +89,33 @@ export function routeIdentity({ kind, host, port }: HostPattern): string {
 function compileResolve(resolve: Readonly<Record<string, string>>, problems: string[]): ReadonlyMap<string, string> {
   const compiled = new Map<string, string>();
   for (const [key, address] of Object.entries(resolve)) {
-    const separator = key.lastIndexOf(':');
-    const host = normaliseHost(key.slice(0, separator));
-    if (host.ok && /:\d{1,5}$/.test(key)) compiled.set(`${host.value}:${key.slice(separator + 1)}`, address);
-    else problems.push(`upstream.resolve: ${key} is not host:port`);
+    const name = parseAuthority(key);
+    if (!name.ok || name.value.port === null) {
+      problems.push(`upstream.resolve: ${key} is not host:port`);
+    } else if (!isDialable(address)) {
+      problems.push(`upstream.resolve: ${key} leads to ${address}, which is not address:port in its usual spelling`);
+    } else if (compiled.has(resolveKey(name.value.host, name.value.port))) {
+      problems.push(`upstream.resolve: ${key} is there twice`);
+    } else compiled.set(resolveKey(name.value.host, name.value.port), address);
   }
   return compiled;
+}
+
+/** An address in the one spelling that nobody reads otherwise: no short or octal IPv4, IPv6 in brackets. */
+function isDialable(text: string): boolean {
+  const parsed = parseAuthority(text);
+  return (
+    parsed.ok && isLiteral(parsed.value.host) && parsed.value.port !== null && authorityText(parsed.value) === text
+  );
+}
+
+function resolveKey(host: NormalHost, port: number): string {
+  return authorityText({ host, port });
+}
+
+/** Where the operator's `upstream.resolve` sends a host and port: `address:port`, or null. */
+export function resolveTarget(policy: Policy, host: NormalHost, port: number): string | null {
+  return policy.resolve.get(resolveKey(host, port)) ?? null;
 }
 
 const IMPLIED_PORTS: readonly number[] = [443, 80];

@@ -2,7 +2,7 @@ import { err, ok, type Result } from '../kernel/result.ts';
 import type { Entry, Reason, TraceStep } from '../schema/decision.ts';
 import type { CompiledRoute } from '../schema/gateway-config.ts';
 import type { Header } from '../schema/header.ts';
-import { findRoute, type Policy, type PolicyRoute } from './compile.ts';
+import { findRoute, resolveTarget, type Policy, type PolicyRoute } from './compile.ts';
 import { carriesCredential, headerKey, splitTarget, stripCredentials, type Injection } from './credentials.ts';
 import { decodings, parameterNames } from './decoding.ts';
 import { gitUse } from './git.ts';
@@ -104,7 +104,7 @@ export function decideEgress(policy: Policy, facts: RequestFacts): Verdict {
     port,
     routeId: route.compiled.id,
     generation: policy.generation,
-    resolveTo: policy.resolve.get(`${host.value}:${String(port)}`) ?? null,
+    resolveTo: resolveTarget(policy, host.value, port),
     literal: route.pattern.kind === 'literal',
   });
   const credential = checkCredential(route, facts, permit, path.value.query);

@@ -1,11 +1,12 @@
+import { LIMITS } from '../kernel/limits.ts';
+
 /**
  * Which forwarded values are worth scanning for (SECURITY S14). Looking for `test` or `/usr/bin` in everything that
  * leaves would stop all work and protect nothing.
  */
 export type ValueStrength = { readonly kind: 'secret' } | { readonly kind: 'plain'; readonly why: string };
 
-const MIN_CHARACTERS = 8;
-const MIN_BITS = 28;
+const { knownValueMinChars: MIN_CHARACTERS, knownValueMinBits: MIN_BITS } = LIMITS;
 const COMMON_WORDS: ReadonlySet<string> = new Set([
   'password', 'passw0rd', 'changeme', 'secret', 'development', 'production', 'staging', 'localhost', 'postgres',
   'username', 'anonymous', 'administrator', 'undefined', 'disabled', 'enabled', 'default', 'testing', 'example',

@@ -1,0 +1,22 @@
+import type { Route } from '../schema/route.ts';
+
+/**
+ * What a route may say that this gateway does not do. Going on without it would be wider than what was written, so
+ * each is refused by name; what the manifest's readers refuse with a line number is refused here once more.
+ */
+export function notBuilt(route: Route): readonly string[] {
+  const { dlp } = route;
+  const features: string[] = [];
+  if (route.tls !== undefined) features.push(`tls: ${route.tls}`);
+  if (route.placeholders !== undefined) features.push('placeholders');
+  for (const detector of dlp?.outbound_detectors === false ? [] : (dlp?.outbound_detectors ?? [])) {
+    if (detector !== 'known_secrets') features.push(`dlp.outbound_detectors: ${detector}`);
+  }
+  for (const detector of dlp?.inbound_detectors === false ? [] : (dlp?.inbound_detectors ?? [])) {
+    features.push(`dlp.inbound_detectors: ${detector}`);
+  }
+  const { outbound_on_match: outbound, inbound_on_match: inbound } = dlp ?? {};
+  if (outbound !== undefined && outbound !== 'block') features.push(`dlp.outbound_on_match: ${outbound}`);
+  if (inbound !== undefined) features.push(`dlp.inbound_on_match: ${inbound}`);
+  return features.map((feature) => `${feature} is not built yet`);
+}
