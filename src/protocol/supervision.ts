@@ -100,7 +100,7 @@ export function step<Name extends string>(
         ? update(state, event.service, (service) => readyOverdue(service, event.instance))
         : { state, effects: [] };
     case 'restart-due':
-      return update(state, event.service, (service) => restartDue(service, event.instance, state.ending));
+      return update(state, event.service, (service) => restartDue(service, event.instance));
     case 'grace-over':
       return graceOver(state, event.service, event.instance);
     default:
@@ -213,12 +213,9 @@ function terminate<Name extends string>(service: Name, instance: number): readon
   ];
 }
 
-function restartDue<Name extends string>(
-  service: ServiceState<Name>,
-  instance: number,
-  ending: Ending | null,
-): ServiceStep<Name> {
-  const due = service.phase.kind === 'waiting' && service.phase.instance === instance && ending === null;
+/** Only a service that waits is due: an ending has taken all others, and those that waited, out of turn. */
+function restartDue<Name extends string>(service: ServiceState<Name>, instance: number): ServiceStep<Name> {
+  const due = service.phase.kind === 'waiting' && service.phase.instance === instance;
   return due ? spawn(service) : { service, effects: [] };
 }
 
