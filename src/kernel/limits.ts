@@ -24,6 +24,8 @@ export const LIMITS = {
   /** Bytes of a known value below which it is not scanned for (SECURITY S14). */
   knownValueMinChars: 8,
   knownValueMinBits: 28,
+  /** Of a path without its query; most servers take no longer request line. */
+  pathBytes: 8 * KiB,
   pathReadingRounds: 4,
   pathReadings: 64,
   /** Of one `regex` in `matches`: time per character of the text is bounded by it (SECURITY S22). */

@@ -17,7 +17,7 @@ export function decideConnect(
     kind: 'deny',
     ...refusal,
     route: null,
-    advice: adviceFor(refusal.reason, { supervise: policy.supervise, host: authority.host }),
+    advice: adviceFor(refusal.reason, { supervise: policy.supervise, ...authority }),
     trace: [{ check: 'connect', outcome: 'refused', detail: refusal.detail }],
   });
   const host = normaliseHost(authority.host);

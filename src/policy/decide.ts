@@ -1,3 +1,4 @@
+import { LIMITS } from '../kernel/limits.ts';
 import { err, ok, type Result } from '../kernel/result.ts';
 import type { Entry, Reason, TraceStep } from '../schema/decision.ts';
 import type { CompiledRoute } from '../schema/gateway-config.ts';
@@ -8,7 +9,7 @@ import { decodings, parameterNames } from './decoding.ts';
 import { gitUse } from './git.ts';
 import { authorityText, normaliseHost, parseAuthority, type NormalHost } from './host.ts';
 import { matchAny } from './match.ts';
-import { pathReadings } from './path-readings.ts';
+import { pathReadings, type PathProblem } from './path-readings.ts';
 import { mintPermit, type Permit } from './permit.ts';
 import { adviceFor } from './refusal.ts';
 
@@ -74,7 +75,7 @@ export function decideEgress(policy: Policy, facts: RequestFacts): Verdict {
   };
   const deny = (refusal: Refusal, check: string, route: PolicyRoute | null): Denial => {
     note(check, 'refused', refusal.detail);
-    const advice = adviceFor(refusal.reason, { supervise: policy.supervise, host: facts.authority.host });
+    const advice = adviceFor(refusal.reason, { supervise: policy.supervise, ...facts.authority });
     return { kind: 'deny', ...refusal, route: route?.compiled.id ?? null, advice, trace };
   };
 
@@ -191,10 +192,14 @@ function checkPath(facts: RequestFacts): Result<PathFacts, Refusal> {
   const { path, query } = splitTarget(facts.target);
   const readings = pathReadings(path);
   if (readings.ok) return ok({ readings: readings.value, query: query ?? '' });
-  return readings.error === 'malformed'
-    ? refuse(400, 'bad_request', 'NUL or a broken escape in the path')
-    : refuse(403, 'ambiguous_path', 'the path can be read in too many ways');
+  return err(PATH_REFUSALS[readings.error]);
 }
+
+const PATH_REFUSALS: Readonly<Record<PathProblem, Refusal>> = {
+  malformed: { status: 400, reason: 'bad_request', detail: 'NUL or a broken escape in the path' },
+  'too-long': { status: 414, reason: 'bad_request', detail: `a path over ${String(LIMITS.pathBytes)} bytes` },
+  ambiguous: { status: 403, reason: 'ambiguous_path', detail: 'the path can be read in too many ways' },
+};
 
 /** Headers by which frameworks and gateways take another method or path than the request line's. */
 const OVERRIDE_HEADERS =

@@ -3,6 +3,7 @@ import type { Explanation } from '../schema/decision.ts';
 import type { Header } from '../schema/header.ts';
 import type { Policy } from './compile.ts';
 import { decideEgress, type RequestFacts } from './decide.ts';
+import { parseAuthority } from './host.ts';
 
 /** `explain METHOD URL`: the very decision function of the gateway, asked without any network. */
 export interface ExplainInput {
@@ -11,33 +12,40 @@ export interface ExplainInput {
   readonly headers: readonly Header[];
 }
 
-const DEFAULT_PORT: Readonly<Record<string, number>> = { http: 80, https: 443 };
+const DEFAULT_PORT = { http: 80, https: 443 } as const;
 
 /** The facts that the request would have at the gateway; the URL's path is kept as written, not normalised. */
 export function explainFacts(input: ExplainInput): Result<RequestFacts, string> {
-  const match = /^(https?):\/\/([^/?#]+)([^#]*)/i.exec(input.url);
-  const [, schemeText, authorityText, rest] = match ?? [];
-  if (schemeText === undefined || authorityText === undefined || rest === undefined) {
+  const problem = problemOf(input);
+  if (problem !== null) return err(problem);
+  const [, schemeText, hostText, rest] = /^(https?):\/\/([^/?#]+)([^#]*)/i.exec(input.url) ?? [];
+  if (schemeText === undefined || hostText === undefined || rest === undefined) {
     return err('a URL begins with http:// or https:// and a host');
   }
   const scheme = schemeText.toLowerCase() === 'https' ? 'https' : 'http';
-  const userInfo = authorityText.lastIndexOf('@');
-  const hostText = userInfo === -1 ? authorityText : authorityText.slice(userInfo + 1);
-  const portMatch = /:(\d{1,5})$/.exec(hostText);
-  const host = portMatch === null ? hostText : hostText.slice(0, portMatch.index);
-  const port = portMatch === null ? (DEFAULT_PORT[scheme] ?? 443) : Number(portMatch[1]);
+  if (hostText.includes('@')) return err('a user name or password in a URL is never sent; use -H for a header');
+  if (/^[^[].*:.*:/.test(hostText)) return err('an IPv6 address stands in brackets');
+  const parsed = parseAuthority(hostText);
+  if (!parsed.ok) return err(`the host can't be read: ${parsed.error}`);
+  const authority = { host: parsed.value.host, port: parsed.value.port ?? DEFAULT_PORT[scheme] };
   const hosts = input.headers.some(([name]) => name.toLowerCase() === 'host');
-  const connect = scheme === 'https' ? { host, port } : null;
   return ok({
     entry: 'explain',
     scheme,
-    authority: { host, port },
-    connect,
+    authority,
+    connect: scheme === 'https' ? authority : null,
     sni: null,
     method: input.method.toUpperCase(),
     target: rest.startsWith('/') ? rest : `/${rest}`,
     headers: hosts ? input.headers : [['Host', hostText], ...input.headers],
   });
+}
+
+/** What no request line could carry, so that an answer would be about another request than the one meant. */
+function problemOf({ method, url }: ExplainInput): string | null {
+  if (!/^[A-Za-z]+(?:-[A-Za-z]+)*$/.test(method)) return `${method} is not a method`;
+  if (!/^[!-~]*$/.test(url)) return 'a character that must be escaped, as in %20';
+  return url.includes('\\') ? 'a backslash, which clients read differently; write / or %5C' : null;
 }
 
 export function explainEgress(policy: Policy, facts: RequestFacts): Explanation {

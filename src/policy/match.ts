@@ -1,6 +1,7 @@
 import { assertNever } from '../kernel/assert-never.ts';
 import type { Header } from '../schema/header.ts';
 import type { PathMatch, RouteMatch } from '../schema/route.ts';
+import { pathText, ruleText } from './path-text.ts';
 import type { Pattern } from './regex-subset.ts';
 
 /** `matches` of a route, with its patterns compiled. Fields AND together, entries OR. */
@@ -9,6 +10,7 @@ export interface CompiledMatch {
   readonly methods: ReadonlySet<string> | null;
   readonly headers: readonly HeaderTest[] | null;
 }
+/** Asked about `pathText` of a reading. */
 export type PathTest = (path: string) => boolean;
 export interface HeaderTest {
   readonly name: string;
@@ -33,10 +35,14 @@ export function compileMatch(match: RouteMatch, compilePattern: CompilePattern):
 
 function compilePath({ type, value }: PathMatch, compilePattern: CompilePattern): PathTest {
   switch (type) {
-    case 'exact':
-      return (path) => path === value;
-    case 'prefix':
-      return (path) => isBelow(value, path);
+    case 'exact': {
+      const rule = ruleText(value);
+      return (path) => path === rule;
+    }
+    case 'prefix': {
+      const rule = ruleText(value);
+      return (path) => isBelow(rule, path);
+    }
     case 'regex': {
       const pattern = compilePattern(value);
       return (path) => pattern.test(path);
@@ -64,7 +70,7 @@ export type MatchOutcome = 'matched' | 'not-matched' | 'some-reading-escapes';
 /** Every reading must be admitted by some entry: whichever the upstream takes, a rule allowed it. */
 export function matchAny(matches: readonly CompiledMatch[], input: MatchInput): MatchOutcome {
   const candidates = matches.filter((match) => admitsMethod(match, input) && admitsHeaders(match, input));
-  const admitted = input.readings.map((reading) => candidates.filter((match) => admitsPath(match, reading)));
+  const admitted = input.readings.map(pathText).map((path) => candidates.filter((match) => admitsPath(match, path)));
   if (admitted.every((entries) => entries.length > 0)) return 'matched';
   return admitted.some((entries) => entries.length > 0) ? 'some-reading-escapes' : 'not-matched';
 }
@@ -73,8 +79,8 @@ function admitsMethod({ methods }: CompiledMatch, { method }: MatchInput): boole
   return methods === null || methods.has(method);
 }
 
-function admitsPath({ paths }: CompiledMatch, reading: string): boolean {
-  return paths === null || paths.some((test) => test(reading));
+function admitsPath({ paths }: CompiledMatch, path: string): boolean {
+  return paths === null || paths.some((test) => test(path));
 }
 
 /** A header sent twice must fit both times: the upstream may take either. */

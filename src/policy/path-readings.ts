@@ -5,7 +5,7 @@ import { err, ok, type Result } from '../kernel/result.ts';
  * All the ways a server behind us might read a path (SECURITY S22): the steps below in any order, repeated until
  * nothing new appears. A rule holds only if it holds for each of them.
  */
-export type PathProblem = 'malformed' | 'ambiguous';
+export type PathProblem = 'malformed' | 'too-long' | 'ambiguous';
 
 type Step = (path: string) => string;
 
@@ -13,6 +13,7 @@ const STEPS: readonly Step[] = [
   decodeUnreserved,
   decodeSeparators,
   decodeAll,
+  decodeOverlong,
   (path) => path.replaceAll('\\', '/'),
   (path) => path.replace(/\/{2,}/g, '/'),
   cutMatrixParameters,
@@ -22,6 +23,7 @@ const STEPS: readonly Step[] = [
 export function pathReadings(path: string): Result<readonly string[], PathProblem> {
   if (!path.startsWith('/') || path.includes('\0') || /%00/i.test(path)) return err('malformed');
   if (/%(?![0-9A-Fa-f]{2})/.test(path)) return err('malformed');
+  if (path.length > LIMITS.pathBytes) return err('too-long');
   const readings = new Set([path]);
   let frontier = [path];
   for (let round = 0; frontier.length > 0; round += 1) {
@@ -55,6 +57,14 @@ function decodeSeparators(path: string): string {
 /** One full round of decoding, as a server does that decodes the whole path first; `%25` too, for those that do it twice. */
 function decodeAll(path: string): string {
   return decodeWhere(path, () => true);
+}
+
+/** `%C0%AF` is no UTF-8, and a slash to decoders that do not check: ASCII spelled in two or three bytes. */
+function decodeOverlong(path: string): string {
+  return path.replace(/(?:\u00e0[\u0080\u0081]|[\u00c0\u00c1])[\u0080-\u00bf]/g, (sequence) => {
+    const [lead, last] = [sequence.charCodeAt(sequence.length - 2), sequence.charCodeAt(sequence.length - 1)];
+    return String.fromCharCode(((lead & 1) << 6) | (last & 0x3f));
+  });
 }
 
 function decodeWhere(path: string, wanted: (character: string) => boolean): string {

@@ -1,5 +1,6 @@
 import type { Header } from '../schema/header.ts';
 import type { Reason } from '../schema/decision.ts';
+import { authorityText, normaliseHost } from './host.ts';
 
 /** A refusal as the agent reads it: why, which rule, and what it may do. Text only; nothing of it is machine-guessed. */
 export interface RefusalText {
@@ -31,14 +32,22 @@ export function renderRefusal(
   };
 }
 
+export interface AdviceContext {
+  readonly supervise: boolean;
+  readonly host: string;
+  readonly port: number;
+}
+
 /** What the agent can do about a refusal by rule. Without a supervise service only the operator can change anything. */
-export function adviceFor(reason: Reason, context: { readonly supervise: boolean; readonly host: string }): string {
+export function adviceFor(reason: Reason, context: AdviceContext): string {
+  const { supervise } = context;
   switch (reason) {
     case 'no_route':
+      return supervise
+        ? ASK
+        : `Only the operator can allow it, with these lines of the bottle's file:\n${routeLines(context)}`;
     case 'no_match':
-      return context.supervise
-        ? 'You may ask the operator: call the MCP tool `allow` of the server "supervise" with host, paths, methods and a reason.'
-        : `Only the operator can allow it, in the bottle's file:  egress: {routes: [{host: ${context.host}}]}`;
+      return supervise ? ASK : "Only the operator can allow it, under `matches` of this route in the bottle's file.";
     case 'git_push':
       return 'Pushing over HTTPS is never let through; push to a repository that the operator declared under git-gate.repos.';
     case 'git_fetch':
@@ -50,4 +59,17 @@ export function adviceFor(reason: Reason, context: { readonly supervise: boolean
     default:
       return 'Only the operator can change this.';
   }
+}
+
+const ASK =
+  'You may ask the operator: call the MCP tool `allow` of the server "supervise" with host, paths, methods and a reason.';
+
+/** As they stand in the front matter of the bottle's file. The host is one that was read as a host: it needs no quotes but for IPv6. */
+function routeLines({ host, port }: AdviceContext): string {
+  const normal = normaliseHost(host);
+  const name = authorityText({
+    host: normal.ok ? normal.value : host,
+    port: port === 443 || port === 80 ? null : port,
+  });
+  return `egress:\n  routes:\n    - host: ${name.startsWith('[') ? `"${name}"` : name}`;
 }

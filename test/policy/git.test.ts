@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { gitUse, type GitUse } from '../../src/policy/git.ts';
-import { pathReadings } from '../../src/policy/path-readings.ts';
+import { pathReadings, type PathProblem } from '../../src/policy/path-readings.ts';
 
-function useOf(path: string, query = ''): GitUse | 'malformed' | 'ambiguous' {
+function useOf(path: string, query = ''): GitUse | PathProblem {
   const readings = pathReadings(path);
   return readings.ok ? gitUse(readings.value, query) : readings.error;
 }
