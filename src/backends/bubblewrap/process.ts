@@ -67,7 +67,7 @@ export function startProcess(
     return first;
   };
   const told: number[] = [];
-  const firstPid = orEarlyEnd(readAll(pipeIn(child, CHAIN_FD.info)).then(parseInfo));
+  const firstPid = orEarlyEnd(readObject(pipeIn(child, CHAIN_FD.info)).then(parseInfo));
   firstPid.then((pid) => told.push(pid)).catch(ignoreUnlessAwaited);
   return {
     child,
@@ -163,10 +163,14 @@ function parseInfo(text: string): number {
   throw new BottleError('launch_failed', { message: `bubblewrap did not tell the bottle's process: ${info.error}` });
 }
 
-async function readAll(stream: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) if (Buffer.isBuffer(chunk)) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
+/** Up to the object's closing brace: with a terminal, a shell in the chain holds the pipe open for the bottle's life. */
+async function readObject(stream: Readable): Promise<string> {
+  let text = '';
+  for await (const chunk of stream) {
+    if (Buffer.isBuffer(chunk)) text += chunk.toString('utf8');
+    if (text.includes('}')) break;
+  }
+  return text;
 }
 
 async function firstLine(stream: Readable): Promise<string> {
