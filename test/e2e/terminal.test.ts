@@ -47,7 +47,7 @@ describe('run in a terminal', () => {
     if (TMUX === null) skip('tmux is not installed');
     using world = new World();
     const cli = `${process.execPath} ${path.resolve('dist/cli.js')}`;
-    using terminal = new Terminal(world, `${cli} run --workspace none -- sh; echo code=$?; sleep 60`);
+    using terminal = new Terminal(world, `${cli} run --workspace none -- bash --norc; echo code=$?; sleep 60`);
     await terminal.sees(/[$#] *$/m);
     terminal.type('sleep 1000');
     terminal.key('Enter');
