@@ -1,10 +1,6 @@
-/**
- * Bundles each entry into one self-contained file of `dist/`: a sandbox mounts just that file and the node binary.
- * `--partial` builds the entries that can be built and says loudly which are missing.
- */
+/** Bundles each entry into one self-contained file of `dist/`: a sandbox mounts just that file and the node binary. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import { rolldown } from 'rolldown';
 import { ENTRIES } from './entries.ts';
 import { ROOT } from './root.ts';
@@ -13,7 +9,7 @@ import { thirdPartyNotices } from './third-party.ts';
 const NOTICES = 'THIRD-PARTY.txt';
 
 /** Builds into `<root>/dist`. Each file is replaced by a rename, so whoever runs or builds meanwhile sees whole files. */
-export async function build(root: string, options: { readonly partial: boolean }): Promise<readonly string[]> {
+export async function build(root: string): Promise<readonly string[]> {
   fs.mkdirSync(path.join(root, 'dist'), { recursive: true });
   fs.mkdirSync(path.join(root, '.cache'), { recursive: true });
   const scratch = fs.mkdtempSync(path.join(root, '.cache', 'build-'));
@@ -29,20 +25,13 @@ export async function build(root: string, options: { readonly partial: boolean }
         failures.push(`dist/${name} from ${source}: ${failure instanceof Error ? failure.message : String(failure)}`);
       }
     }
-    report(failures, options);
+    if (failures.length > 0) throw new Error(`these entries can't be built\n${failures.join('\n\n')}`);
     fs.writeFileSync(path.join(scratch, NOTICES), thirdPartyNotices(moduleIds));
     for (const name of [...names, NOTICES]) fs.renameSync(path.join(scratch, name), path.join(root, 'dist', name));
     return names;
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true });
   }
-}
-
-function report(failures: readonly string[], { partial }: { readonly partial: boolean }): void {
-  if (failures.length === 0) return;
-  const list = failures.join('\n\n');
-  if (!partial) throw new Error(`these entries can't be built\n${list}`);
-  process.stderr.write(`\nPARTIAL BUILD, these are missing:\n${list}\n\n`);
 }
 
 async function bundle(root: string, source: string, file: string): Promise<readonly string[]> {
@@ -71,10 +60,9 @@ async function bundle(root: string, source: string, file: string): Promise<reado
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { partial: { type: 'boolean', default: false } } });
   try {
     const started = performance.now();
-    const names = await build(ROOT, values);
+    const names = await build(ROOT);
     process.stdout.write(`dist/ ${names.join(' ')}  ${((performance.now() - started) / 1000).toFixed(1)} s\n`);
   } catch (failure) {
     process.stderr.write(`build: ${failure instanceof Error ? failure.message : String(failure)}\n`);

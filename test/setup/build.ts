@@ -3,5 +3,5 @@ import { ROOT } from '../../scripts/root.ts';
 
 /** vitest's global set-up: tests that start real processes start the bundled entries, built from what is tested. */
 export default async function setup(): Promise<void> {
-  await build(ROOT, { partial: true });
+  await build(ROOT);
 }
