@@ -41,12 +41,15 @@ export function startProcess(
 ): BottleProcess {
   const [command = '', ...rest] = argv;
   const [stdin, stdout, stderr] = stdio;
+  // Above 2, 'ignore' would mean that there is no such descriptor at all.
+  const agentStderr = stderr === 'inherit' ? 2 : stderr === 'ignore' ? fs.openSync('/dev/null', 'w') : stderr;
   const child = spawn(command, rest, {
-    stdio: [stdin, stdout, 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'ipc', stderr === 'inherit' ? 2 : stderr],
+    stdio: [stdin, stdout, 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'ipc', agentStderr],
     env: {},
     cwd: '/',
     detached: !terminal,
   });
+  if (stderr === 'ignore' && typeof agentStderr === 'number') fs.closeSync(agentStderr);
   const exited = exitOf(child);
   writeOnce(pipeOut(child, CHAIN_FD.args), pipes.options.map((option) => `${option}\0`).join(''));
   writeOnce(pipeOut(child, CHAIN_FD.seccomp), pipes.filter ?? new Uint8Array());
