@@ -177,7 +177,7 @@ describe('H14 git', () => {
     expect(refused.stderr).toContain('403');
   });
 
-  it('never pushes, not even where it may fetch', async () => {
+  it('G-PUSH H14 never pushes, not even where it may fetch', async () => {
     const served = join(directory, 'served');
     const before = (await run('git', ['-C', served, 'for-each-ref'])).stdout;
     const refused = await run(
