@@ -53,7 +53,7 @@ export interface RunningBundle extends AsyncDisposable {
   /** The gateway has seen the confinement probe's nonce. */
   readonly probeSeen: Promise<void>;
   readonly ended: Promise<BundleExit>;
-  /** Drains, terminates, kills after the grace; resolves when nothing of the bundle lives. */
+  /** Drains, terminates, kills after the grace; resolves when everything that the launcher started has ended. */
   stop(): Promise<BundleExit>;
   restart(service: ServiceName): void;
   /** Restarts the service in order with a new document, which later restarts use too. */

@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { LIMITS } from '../kernel/limits.ts';
 import { LineReader } from '../platform/line-reader.ts';
 import { childrenOf, processTree, signalProcess } from '../platform/processes.ts';
+import { LogLines } from './log-lines.ts';
 
 /**
  * One process of the bundle, as the launcher sees it: started with fixed descriptors and a fixed environment, signalled
@@ -76,21 +77,27 @@ function sendOnce(pipe: Stream, content: string | Uint8Array): void {
 }
 
 /**
- * TERM goes to the process itself, which drains; the box around it would only die of it. A box that is still being made
- * holds nothing that could drain. KILL goes to everything, so that no half-made box outlives its outer process.
+ * TERM goes to the process itself, which drains; the box around it would only die of it. KILL goes to the namespace's
+ * first process: the kernel ends the rest before it, and the outer process ends last, so its end is the end of all. A
+ * box that is still being made holds nothing that could drain, and all of it is killed.
  */
 export function signalLaunched({ child, boxed }: Launched, signal: 'SIGTERM' | 'SIGKILL'): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const target = signal === 'SIGTERM' ? serviceIn(child.pid, boxed) : null;
-  if (target !== null) signalProcess(target, signal);
-  else for (const pid of processTree(child.pid)) signalProcess(pid, 'SIGKILL');
-}
-
-/** The box's outer process waits for the namespace's first process, whose only child is the service. */
-function serviceIn(pid: number, boxed: boolean): number | null {
-  if (!boxed) return pid;
+  const { pid } = child;
+  if (pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  if (!boxed) {
+    signalProcess(pid, signal);
+    return;
+  }
   const [first] = childrenOf(pid);
-  return first === undefined ? null : (childrenOf(first)[0] ?? null);
+  const [service] = first === undefined ? [] : childrenOf(first);
+  if (first === undefined || service === undefined) {
+    for (const part of processTree(pid)) signalProcess(part, 'SIGKILL');
+  } else if (signal === 'SIGTERM') {
+    signalProcess(service, signal);
+  } else {
+    signalProcess(first, signal);
+    signalProcess(pid, 'SIGCONT');
+  }
 }
 
 /** Control messages: a line over the bound is a fault of the other side, told once; nothing is read after it. */
@@ -100,47 +107,33 @@ export function readMessages(
   onLine: (line: string) => void,
   onTooLong: () => void,
 ): void {
-  onData(stream, new LineReader(limitBytes), onLine, (source) => {
-    source.destroy();
-    onTooLong();
-    return null;
-  });
-}
-
-/** Log lines: whatever is too long is dropped up to where it was noticed, and said. */
-export function readLog(stream: Stream, onLine: (line: string) => void): void {
-  onData(
-    stream,
-    new LineReader(LIMITS.serviceLineBytes),
-    (line) => {
-      onLine(printable(line));
-    },
-    () => {
-      onLine(`(a line over ${LIMITS.serviceLineBytes / 1024} KiB was dropped)`);
-      return new LineReader(LIMITS.serviceLineBytes);
-    },
-  );
-}
-
-function onData(
-  stream: Stream,
-  lines: LineReader,
-  onLine: (line: string) => void,
-  onTooLong: (stream: Readable) => LineReader | null,
-): void {
-  if (stream === null || stream === undefined || !('read' in stream)) return;
-  let reader: LineReader | null = lines;
-  stream.on('data', (chunk: Buffer) => {
-    const complete = reader?.push(chunk);
-    if (complete === null) reader = onTooLong(stream);
-    else complete?.forEach(onLine);
-  });
+  if (!isReadable(stream)) return;
+  const lines = new LineReader(limitBytes);
   stream.on('error', ignoreClosedPipe);
+  stream.on('data', (chunk: Buffer) => {
+    if (stream.destroyed) return;
+    const complete = lines.push(chunk);
+    complete?.forEach(onLine);
+    if (complete !== null) return;
+    stream.destroy();
+    onTooLong();
+  });
 }
 
-/** Who looks at a log on a terminal must not have that terminal driven by what a peer made us write. */
-function printable(line: string): string {
-  return line.replace(/[^\P{Cc}\t]/gu, '\ufffd');
+export function readLog(stream: Stream, onLine: (line: string) => void): void {
+  if (!isReadable(stream)) return;
+  const lines = new LogLines(LIMITS.serviceLineBytes);
+  stream.on('error', ignoreClosedPipe);
+  stream.on('data', (chunk: Buffer) => {
+    lines.push(chunk).forEach(onLine);
+  });
+  stream.on('end', () => {
+    lines.end().forEach(onLine);
+  });
+}
+
+function isReadable(stream: Stream): stream is Readable {
+  return stream !== null && stream !== undefined && 'read' in stream;
 }
 
 /** The other side is gone; that it is comes with its exit. */
