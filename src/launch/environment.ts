@@ -6,8 +6,11 @@ import { BUNDLE_ADDRESS, BUNDLE_NAMES, INSIDE, LISTENER_PORTS } from '../schema/
  */
 const PROXY_URL = `http://${BUNDLE_ADDRESS}:${String(LISTENER_PORTS.proxy)}`;
 
-/** Loopback is the agent's own, and the bundle's names are reached directly (SECURITY S7). */
-const NO_PROXY = ['localhost', '127.0.0.0/8', '::1', '.localhost', ...BUNDLE_NAMES].join(',');
+/**
+ * Loopback is the agent's own, and the bundle's names are reached directly (SECURITY S7). Python and others read names
+ * only and no ranges, so the address that everybody uses stands for itself.
+ */
+const NO_PROXY = ['localhost', '127.0.0.1', '127.0.0.0/8', '::1', '.localhost', ...BUNDLE_NAMES].join(',');
 
 /** Variables that name a PEM file to trust. */
 const CA_VARIABLES = [
