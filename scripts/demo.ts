@@ -75,7 +75,7 @@ async function demo(root: string, stop: AbortSignal): Promise<boolean> {
   const authority = demoAuthority();
   await using api = await serveDemo(authority, API, '{"tasks":[{"id":1,"title":"mend the greeting"}]}\n');
   await using trap = await serveDemo(authority, TRAP, 'you got out\n');
-  step(`an API listens on loopback; the bottle knows it as https://${API}`);
+  step(`an API on loopback; the bottle knows it as https://${API}`);
   const secret = (kind: string): string => `demo-${kind}-${randomBytes(18).toString('base64url')}`;
   const scene: Scene = { root, token: secret('token'), key: secret('key'), api, trap };
   writeHome(scene, authority.certificate);
