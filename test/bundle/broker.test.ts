@@ -9,6 +9,14 @@ interface Who {
 }
 const who = async (bundle: TestBundle): Promise<Who> => (await bundle.ask({ ask: 'who' })) as Who;
 
+/** The instance after this one; who is told to end resets what it has not answered. */
+function next(test: TestBundle, than: Who): Promise<Who> {
+  return pollUntil('the next instance', 20_000, async () => {
+    const now = await who(test).catch(() => than);
+    return now.instance === than.instance ? null : now;
+  });
+}
+
 /** The trees of init and of the service, outermost process first: box, first process of its namespace, ours. */
 function trees({ bundle }: TestBundle): { readonly init: readonly number[]; readonly service: readonly number[] } {
   const [init = 0, , , service = 0] = bundle.pids();
@@ -41,10 +49,9 @@ describe('a bundle of real processes', () => {
     const { service } = trees(test);
     const killed = identities(service);
     process.kill(service.at(-1)!, 'SIGKILL');
-    const answer = who(test);
-    expect((await answer).instance).not.toBe(before.instance);
-    expect(test.logs).toContain('init: egress ended unasked (killed by SIGKILL)');
     await gone(killed);
+    expect((await who(test)).instance).not.toBe(before.instance);
+    expect(test.logs).toContain('init: egress ended unasked (killed by SIGKILL)');
     expect(await test.bundle.stop()).toMatchObject({ status: 0 });
   });
 
@@ -52,9 +59,9 @@ describe('a bundle of real processes', () => {
     await using test = await startTestBundle();
     await test.bundle.ready;
     for (let round = 0; round < 3; round += 1) {
-      const { instance } = await who(test);
+      const now = await who(test);
       process.kill(trees(test).service[0]!, 'SIGKILL');
-      await pollUntil('the next instance', 20_000, async () => ((await who(test)).instance === instance ? null : true));
+      await next(test, now);
     }
     expect(await test.bundle.stop()).toEqual({ status: 0, reason: 'stop requested', requested: true });
   });
@@ -130,21 +137,15 @@ describe('a bundle of real processes', () => {
     await using test = await startTestBundle({ secret: 'first' });
     await test.bundle.ready;
     const first = await who(test);
-    const next = (than: Who): Promise<Who> =>
-      pollUntil('the next instance', 20_000, async () => {
-        // The one that is told to end resets what it has not answered.
-        const now = await who(test).catch(() => than);
-        return now.instance === than.instance ? null : now;
-      });
     test.bundle.restart('egress');
     test.bundle.restart('egress');
-    const second = await next(first);
+    const second = await next(test, first);
     expect(second.secret).toBe(first.secret);
     test.bundle.reload('egress', JSON.stringify({ mode: 'serve', secret: 'changed' }));
-    const third = await next(second);
+    const third = await next(test, second);
     expect(third.secret).not.toBe(first.secret);
     process.kill(trees(test).service.at(-1)!, 'SIGKILL');
-    expect((await next(third)).secret).toBe(third.secret);
+    expect((await next(test, third)).secret).toBe(third.secret);
     expect(test.logs.filter((line) => line.startsWith('init:'))).toHaveLength(1);
   });
 
