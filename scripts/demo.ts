@@ -80,7 +80,8 @@ async function demo(root: string, stop: AbortSignal): Promise<boolean> {
   const scene: Scene = { root, token: secret('token'), key: secret('key'), api, trap };
   writeHome(scene, authority.certificate);
   writeProject(scene);
-  step('a small git repository, and a bottle that allows that API and nothing else');
+  step('a git repository, and a bottle that allows that API and nothing else');
+  if (stop.aborted) return false;
   const outcome = await runBottle(scene, stop);
   return !stop.aborted && report(scene, outcome);
 }
@@ -131,6 +132,8 @@ async function runBottle(scene: Scene, stop: AbortSignal): Promise<Outcome> {
     cwd: path.join(scene.root, 'project'),
     env: operator(scene),
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A Ctrl-C reaches the demo alone, which passes it on once: a second signal would cut the teardown short.
+    detached: true,
   });
   stop.addEventListener('abort', () => child.kill('SIGTERM'));
   const [lines, complaints, code] = await Promise.all([

@@ -22,6 +22,7 @@ afterEach(() => {
 /** Its temporary directory is the test's own, so that what it leaves behind can be seen. */
 function demo(root = ROOT): ChildProcess {
   return spawn(process.execPath, [path.join(root, 'scripts/demo.ts')], {
+    detached: true,
     env: { PATH: process.env['PATH'], HOME: os.homedir(), TMPDIR: path.join(scratch, 'tmp') },
   });
 }
@@ -81,7 +82,8 @@ describe('npm run demo', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)('G-KEEP leaves nothing behind on %s in the middle', async (signal) => {
     const child = demo();
     child.stdout?.on('data', (chunk: Buffer) => {
-      if (chunk.toString().includes('the agent is let in')) child.kill(signal);
+      // To the whole group, as a terminal sends it.
+      if (child.pid !== undefined && chunk.toString().includes('the agent is let in')) process.kill(-child.pid, signal);
     });
     const { code, stdout } = await collect(child);
     expect(code, stdout).toBe(128 + os.constants.signals[signal]);
