@@ -81,9 +81,8 @@ async function demo(root: string, stop: AbortSignal): Promise<boolean> {
   writeHome(scene, authority.certificate);
   writeProject(scene);
   step('a git repository, and a bottle that allows that API and nothing else');
-  if (stop.aborted) return false;
   const outcome = await runBottle(scene, stop);
-  return !stop.aborted && report(scene, outcome);
+  return outcome !== null && report(scene, outcome);
 }
 
 function homeOf({ root }: Scene): string {
@@ -123,7 +122,8 @@ function operator(scene: Scene): NodeJS.ProcessEnv {
   return { PATH, HOME: os.homedir(), ...session, BOT_BOTTLE_HOME: homeOf(scene), ...secrets };
 }
 
-async function runBottle(scene: Scene, stop: AbortSignal): Promise<Outcome> {
+/** Null when it was stopped. */
+async function runBottle(scene: Scene, stop: AbortSignal): Promise<Outcome | null> {
   // A system user's home may be a directory that every system has, such as / or /usr/sbin.
   const hostHome = /^(\/var)?\/home\/./.test(os.homedir()) ? os.homedir() : '/root';
   // The node that a bottle has anyway: that of its first process.
@@ -135,7 +135,9 @@ async function runBottle(scene: Scene, stop: AbortSignal): Promise<Outcome> {
     // A Ctrl-C reaches the demo alone, which passes it on once: a second signal would cut the teardown short.
     detached: true,
   });
-  stop.addEventListener('abort', () => child.kill('SIGTERM'));
+  const passOn = (): unknown => child.kill('SIGTERM');
+  if (stop.aborted) passOn();
+  stop.addEventListener('abort', passOn);
   const [lines, complaints, code] = await Promise.all([
     collectText(child.stdout),
     collectText(child.stderr, announce),
@@ -145,7 +147,7 @@ async function runBottle(scene: Scene, stop: AbortSignal): Promise<Outcome> {
   const decisions = readRecord(scene);
   // A run that failed or was stopped may not have come to its own clearing up; work that it kept goes with the root.
   spawnSync(CLI, ['cleanup', '--yes'], { env: operator(scene), stdio: 'ignore' });
-  return { code, lines: read, complaints, decisions };
+  return stop.aborted ? null : { code, lines: read, complaints, decisions };
 }
 
 function announce(text: string): void {
