@@ -57,15 +57,24 @@ async function bundleMemory(): Promise<number> {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   await new Promise((resolve) => child.stdout.once('data', resolve));
-  const services = fs
-    .readdirSync('/proc')
-    .filter((pid) => /^\d+$/.test(pid) && read(`/proc/${pid}/cmdline`).includes('/opt/bot-bottle/service'))
-    .filter((pid) => read(`/proc/${pid}/cmdline`).startsWith('/opt/bot-bottle/node'));
+  const services = descendants(child.pid ?? 0).filter((pid) => {
+    const command = read(`/proc/${pid}/cmdline`);
+    return command.startsWith('/opt/bot-bottle/node') && command.includes('/opt/bot-bottle/service');
+  });
+  if (services.length !== 2) throw new Error(`init and gateway expected, ${String(services.length)} services found`);
   const kib = services.map((pid) => Number(/^Pss:\s+(\d+)/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0));
   const gone = new Promise((resolve) => child.once('close', resolve));
   child.kill('SIGTERM');
   await gone;
   return kib.reduce((sum, value) => sum + value, 0) / 1024;
+}
+
+/** Of this bottle's launcher only: other bottles may be up on the machine. */
+function descendants(pid: number | string): readonly string[] {
+  const children = read(`/proc/${String(pid)}/task/${String(pid)}/children`)
+    .split(' ')
+    .filter(Boolean);
+  return children.flatMap((child) => [child, ...descendants(child)]);
 }
 
 function read(file: string): string {
