@@ -38,7 +38,8 @@ describe('S7 loopback belongs to the agent', () => {
         `require('node:http').createServer((_, response) => response.end('from the agent')).listen(3000, '${address}');\n`,
       );
       const script = `test -n "$http_proxy" && ${NODE} server.js & ${answerOf(`http://${name}:3000/`)}; kill $!`;
-      expect((await inBottle(world, script)).stdout).toBe('from the agent');
+      const { stdout, stderr } = await inBottle(world, script);
+      expect(stdout, stderr).toBe('from the agent');
     },
   );
 
