@@ -1,12 +1,14 @@
 /**
  * `npm run bench:bottle`: what a bottle costs. Whole commands, interleaved with bare peers in the same run, because
- * only ratios travel between machines. Prints a table and writes `bench/results/bottle.json`.
+ * only ratios travel between machines. Prints a table and writes `bench/results/bottle.json`. With `--profile` it says
+ * instead when each step of a launch is over.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { profileLaunch } from './launch-profile.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 const ROUNDS = 15;
@@ -88,6 +90,12 @@ function read(file: string): string {
 
 const quantile = (sorted: readonly number[], q: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
+
+if (process.argv.includes('--profile')) {
+  const args = [CLI, 'run', '--verbose', '--workspace', 'none', '--', 'date', '+%s%N'];
+  process.stdout.write(await profileLaunch({ program: process.execPath, args, cwd: project, env }, ROUNDS));
+  process.exit();
+}
 
 for (const { once } of contenders) once();
 const samples = new Map(contenders.map(({ name }) => [name, new Array<number>()]));
