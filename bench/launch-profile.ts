@@ -21,12 +21,14 @@ export async function profileOnce(command: ProfiledCommand): Promise<ReadonlyMap
   const started = performance.now();
   const startedWall = Date.now();
   const moments = new Map<string, number>();
+  const said: string[] = [];
   const child = spawn(command.program, command.args, {
     cwd: command.cwd,
     env: command.env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   createInterface({ input: child.stderr }).on('line', (line) => {
+    said.push(line);
     for (const { line: pattern, name } of MARKS) {
       const found = pattern.exec(line);
       if (found !== null) moments.set(name(found), performance.now() - started);
@@ -39,7 +41,7 @@ export async function profileOnce(command: ProfiledCommand): Promise<ReadonlyMap
     child.once('error', reject);
     child.once('close', resolve);
   });
-  if (code !== 0) throw new Error(`the run ended with ${String(code)}`);
+  if (code !== 0) throw new Error(`the run ended with ${String(code)}:\n${said.join('\n')}`);
   return moments.set('gone', performance.now() - started);
 }
 
