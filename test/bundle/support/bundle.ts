@@ -18,7 +18,7 @@ export interface TestBundle extends AsyncDisposable {
   readonly logs: readonly string[];
   /** 0700, as an operator's home may be. */
   readonly root: string;
-  readonly control: string;
+  readonly stageRoot: string;
   /** One question to the service, one answer. */
   ask(question: object): Promise<unknown>;
 }
@@ -30,9 +30,9 @@ export interface TestBundleOptions {
   /** As where bubblewrap is not installed. */
   readonly unboxed?: boolean;
   readonly init?: readonly string[];
-  /** A service other than the small one, and its document, which may name the control directory. */
+  /** A service other than the small one, and its document. */
   readonly script?: string;
-  readonly document?: (controlDirectory: string) => unknown;
+  readonly document?: unknown;
 }
 
 export const IS_ROOT = process.getuid?.() === 0;
@@ -71,7 +71,7 @@ async function start(options: TestBundleOptions, scope: Scope): Promise<TestBund
   );
   const service = await boxProcess({ ...common, kind: 'egress', script, control, descriptors: 2 }, scope);
   const logs: string[] = [];
-  const document = options.document?.(service.boxed ? '/control' : control) ?? documentOf(options);
+  const document = options.document ?? { mode: options.mode ?? 'serve', secret: options.secret ?? 'none' };
   const bundle = startBundle({
     init: options.init === undefined ? init : { argv: options.init, boxed: true, filter: null },
     services: [{ ...service, name: 'egress', descriptors: [record, listener.fd], document: JSON.stringify(document) }],
@@ -86,14 +86,10 @@ async function start(options: TestBundleOptions, scope: Scope): Promise<TestBund
     port: listener.port,
     logs,
     root,
-    control,
+    stageRoot,
     ask: (question) => ask(listener.port, question),
     [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
   };
-}
-
-export function documentOf({ mode = 'serve', secret = 'none' }: TestBundleOptions): object {
-  return { mode, secret };
 }
 
 function temporary(prefix: string, mode: number, scope: Scope): string {
