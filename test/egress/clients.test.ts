@@ -111,6 +111,8 @@ function startGitOrigin(repository: string): Promise<Origin> {
       child.stdout.pipe(response);
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      // git may have its answer before it has read all: then nobody reads the rest.
+      child.stdin.on('error', () => undefined);
       request.on('end', () => {
         const body = Buffer.concat(chunks);
         child.stdin.end(request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body);
