@@ -178,7 +178,8 @@ async function statusFromProxy(port: number, target: string): Promise<string> {
 function listeningPorts(pid: number): readonly number[] {
   const inodes = new Set(
     fs.readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-      const link = fs.readlinkSync(`/proc/${pid}/fd/${fd}`);
+      // A connection may be closed between the list and the look.
+      const [link = ''] = safely(() => [fs.readlinkSync(`/proc/${pid}/fd/${fd}`)]);
       return /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? [];
     }),
   );
@@ -295,7 +296,7 @@ function descendants(pid: number): readonly number[] {
   return [...children, ...children.flatMap(descendants)];
 }
 
-/** A process may end while it is looked at. */
+/** A process, or a descriptor of its, may end while it is looked at. */
 function safely<Value>(look: () => readonly Value[]): readonly Value[] {
   try {
     return look();
