@@ -41,3 +41,18 @@ export const ExplainOptionsSchema = z.object({
   data: z.string().optional(),
   json: z.boolean().default(false),
 });
+
+export const InfoOptionsSchema = z.object({ bottle: z.array(z.string()), json: z.boolean().default(false) });
+
+export const InitOptionsSchema = z.object({
+  name: z.string().optional(),
+  token: z.string().optional(),
+  host: z.array(z.string()),
+  gitName: z.string().optional(),
+  gitEmail: z.string().optional(),
+  yes: z.boolean().default(false),
+  json: z.boolean().default(false),
+});
+export type InitOptions = z.infer<typeof InitOptionsSchema>;
+
+export const MigrateOptionsSchema = z.object({ yes: z.boolean().default(false), json: z.boolean().default(false) });

@@ -3,9 +3,13 @@ import { BottleError, EXIT } from '../kernel/errors.ts';
 import { BACKEND_NAMES } from '../schema/plan.ts';
 import { cleanup } from './commands/cleanup.ts';
 import { doctor } from './commands/doctor.ts';
+import { edit } from './commands/edit.ts';
 import { explain } from './commands/explain.ts';
 import { gateway } from './commands/gateway.ts';
+import { info } from './commands/info.ts';
+import { init } from './commands/init.ts';
 import { listActive, listAvailable } from './commands/list.ts';
+import { migrate } from './commands/migrate.ts';
 import { run } from './commands/run.ts';
 import { start } from './commands/start.ts';
 import { stopBottle } from './commands/stop.ts';
@@ -43,6 +47,7 @@ export function buildProgram(context: CliContext): (argv: readonly string[]) => 
   addGateway(program, context, done);
   addExplain(program, context, done);
   addListing(program, context, done);
+  addManifests(program, context, done);
   addUnbuilt(program);
 
   return async (argv) => {
@@ -191,6 +196,50 @@ function addListing(program: Command, context: CliContext, done: Done): void {
     .addHelpText('after', example('bot-bottle doctor'))
     .action(async (options: { json?: boolean }) => {
       done(await doctor(context, { json: options.json ?? false }));
+    });
+}
+
+function addManifests(program: Command, context: CliContext, done: Done): void {
+  program
+    .command('init')
+    .description('write a first bottle and agent, each line explained; asks on a terminal')
+    .option('--name <name>', 'what both are called')
+    .option('--token <variable>', 'the variable of your environment with the token of Claude')
+    .addOption(new Option('--host <host>', 'a host it may read from; repeatable').argParser(collect).default([]))
+    .option('--git-name <name>', 'who its commits are by')
+    .option('--git-email <email>', 'and their address')
+    .option('--yes', 'ask nothing')
+    .option('--json', 'as JSON')
+    .addHelpText('after', example('bot-bottle init --name web --token CLAUDE_TOKEN --host api.github.com --yes'))
+    .action(async (options: Record<string, unknown>) => {
+      done(await init(context, options));
+    });
+  program
+    .command('info')
+    .description('the effective manifest of an agent, each value with the file and line it comes from')
+    .argument('<agent>', 'an agent of yours')
+    .addOption(bottleOption())
+    .option('--json', 'as JSON')
+    .addHelpText('after', example('bot-bottle info reviewer'))
+    .action((agent: string, options: Record<string, unknown>) => {
+      done(info(context, agent, options));
+    });
+  program
+    .command('edit')
+    .description('open a bottle, an agent or the settings in your editor, and check it again')
+    .argument('[name]', 'acme, bottles/acme, agents/acme, or settings')
+    .addHelpText('after', example('bot-bottle edit bottles/acme'))
+    .action(async (name: string | undefined) => {
+      done(await edit(context, name ?? null));
+    });
+  program
+    .command('migrate')
+    .description('convert an old bot-bottle.json and old keys, showing what would change first')
+    .option('--yes', 'ask nothing')
+    .option('--json', 'as JSON')
+    .addHelpText('after', example('bot-bottle migrate'))
+    .action(async (options: Record<string, unknown>) => {
+      done(await migrate(context, options));
     });
 }
 

@@ -31,6 +31,10 @@ export const ERROR_CODES = [
   'cleanup_incomplete',
   'provider_failed',
   'config_invalid',
+  'file_exists',
+  'editor_failed',
+  'migration_failed',
+  'cancelled',
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
 

@@ -39,6 +39,8 @@ export interface EffectiveMount {
 export interface EffectiveBottle {
   /** As picked, in order; none for a bottle that may reach nothing. */
   readonly names: readonly string[];
+  /** Every bottle that has a say, the strongest first: `acme ← claude ← base`. */
+  readonly lineage: readonly string[];
   readonly description: string | null;
   readonly env: Readonly<Record<string, EffectiveEnv>>;
   readonly provider: EffectiveProvider | null;
@@ -59,16 +61,21 @@ export interface EffectiveBottle {
 
 export interface EffectiveParts {
   readonly names: readonly string[];
+  readonly lineage: readonly string[];
   readonly tree: LocatedMap;
   readonly notices: readonly string[];
   readonly warnings: readonly string[];
 }
 
-export function effectiveBottle({ names, tree, notices, warnings }: EffectiveParts, files: Files): EffectiveBottle {
+export function effectiveBottle(
+  { names, lineage, tree, notices, warnings }: EffectiveParts,
+  files: Files,
+): EffectiveBottle {
   const content = contentOf(tree);
   const env = envOf(content, tree);
   return {
     names,
+    lineage,
     description: content.description ?? null,
     env,
     provider: providerOf(content, tree),
@@ -88,7 +95,8 @@ export function effectiveBottle({ names, tree, notices, warnings }: EffectivePar
 /** The agent's git identity over the bottle's, field by field. */
 export function withAgent(bottle: EffectiveBottle, agent: Agent, files: Files): EffectiveBottle {
   const { tree } = mergeTrees(bottle.manifest, agent.overlay);
-  const { gitUser } = effectiveBottle({ names: bottle.names, tree, notices: [], warnings: [] }, files);
+  const { names, lineage } = bottle;
+  const { gitUser } = effectiveBottle({ names, lineage, tree, notices: [], warnings: [] }, files);
   return { ...bottle, gitUser, manifest: tree };
 }
 

@@ -68,7 +68,8 @@ function loadBottles(names: readonly string[], layout: Layout, roots: ManifestRo
   });
   const { tree, notices } = mergeAll(bottles);
   const warnings = bottles.flatMap((bottle) => bottle.warnings);
-  return effectiveBottle({ names, tree, notices, warnings }, roots.files);
+  const lineage = bottles.map(({ name }) => name).reverse();
+  return effectiveBottle({ names, lineage, tree, notices, warnings }, roots.files);
 }
 
 /** Stands for "written nowhere". */

@@ -12,3 +12,7 @@ export function decodeJson<Schema extends z.ZodType>(schema: Schema, text: strin
   const parsed = schema.safeParse(value);
   return parsed.success ? ok(parsed.data) : err(z.prettifyError(parsed.error));
 }
+
+/** Any JSON object; for JSON that is passed on rather than read. */
+export const JsonObjectSchema = z.record(z.string(), z.unknown());
+export type JsonObject = z.infer<typeof JsonObjectSchema>;

@@ -2,9 +2,6 @@
 export const UNBUILT_COMMANDS: readonly { readonly name: string; readonly does: string }[] = [
   { name: 'resume', does: 'go on with a preserved bottle' },
   { name: 'commit', does: 'keep a bottle as it is' },
-  { name: 'info', does: 'show an agent’s effective manifest' },
-  { name: 'edit', does: 'open a manifest and check it again' },
-  { name: 'init', does: 'write a first bottle and agent' },
   { name: 'supervise', does: 'answer what agents ask' },
   { name: 'check', does: 'attack a bottle from inside' },
   { name: 'scan', does: 'look for secrets in files' },
@@ -13,7 +10,6 @@ export const UNBUILT_COMMANDS: readonly { readonly name: string; readonly does: 
   { name: 'diff', does: 'what the agent changed' },
   { name: 'deliver', does: 'bring the work home' },
   { name: 'learn', does: 'turn refusals into proposals' },
-  { name: 'migrate', does: 'convert an old manifest' },
   { name: 'exec', does: 'run a command in a running bottle' },
   { name: 'image', does: 'build and list images' },
   { name: 'completion', does: 'shell completion' },

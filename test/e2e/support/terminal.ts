@@ -1,0 +1,60 @@
+import { execFileSync } from 'node:child_process';
+import { findProgram } from '../../../src/bundle/host-facts.ts';
+import { pollUntil } from '../../../src/launch/readiness.ts';
+import type { World } from './world.ts';
+
+export const TMUX = findProgram('tmux');
+
+let servers = 0;
+
+/** A real terminal: tmux on a server of the test's own. */
+export class Terminal implements Disposable {
+  readonly #server = `bot-bottle-test-${String(process.pid)}-${String((servers += 1))}`;
+
+  constructor(world: World, command: string, env: Readonly<Record<string, string>> = {}) {
+    const all = { BOT_BOTTLE_HOME: world.home, HOME: world.root, ...env };
+    const pairs = Object.entries(all).flatMap(([name, value]) => ['-e', `${name}=${value}`]);
+    this.#tmux('-f', '/dev/null', 'new-session', '-d', '-x', '100', '-y', '30', '-c', world.project, ...pairs, command);
+  }
+
+  type(text: string): void {
+    this.#tmux('send-keys', '-l', text);
+  }
+
+  key(...keys: readonly string[]): void {
+    this.#tmux('send-keys', ...keys);
+  }
+
+  enter(text: string): void {
+    this.type(text);
+    this.key('Enter');
+  }
+
+  resize(columns: number, rows: number): void {
+    this.#tmux('resize-window', '-x', String(columns), '-y', String(rows));
+  }
+
+  screen(): string {
+    return this.#tmux('capture-pane', '-p');
+  }
+
+  /** With what has scrolled away. */
+  history(): string {
+    return this.#tmux('capture-pane', '-p', '-S', '-500');
+  }
+
+  sees(pattern: RegExp): Promise<string> {
+    return pollUntil(String(pattern), 20_000, () => {
+      const screen = this.screen();
+      return pattern.test(screen) ? screen : null;
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#tmux('kill-server');
+  }
+
+  #tmux(...args: readonly string[]): string {
+    return execFileSync(TMUX ?? 'tmux', ['-L', this.#server, ...args], { encoding: 'utf8' });
+  }
+}
