@@ -15,6 +15,7 @@ export const ERROR_CODES = [
   'feature_missing',
   'secret_missing',
   'secret_weak',
+  'secret_invalid',
   'resource_unavailable',
   'backend_unavailable',
   'backend_unknown',

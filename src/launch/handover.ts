@@ -4,6 +4,7 @@ import { BottleError } from '../kernel/errors.ts';
 import type { Secret } from '../kernel/secret.ts';
 import { createBottleCa } from '../platform/tls-ca.ts';
 import { reveal } from '../platform/reveal.ts';
+import { valueProblem } from '../policy/credentials.ts';
 import { classifyValue } from '../policy/strength.ts';
 import { parseHostSpec } from '../policy/host.ts';
 import type { EgressServiceDocument } from '../schema/egress-service.ts';
@@ -43,6 +44,7 @@ export function prepareHandover(parts: HandoverParts): Handover {
 
   const credentials = plan.credentials.map(({ name }) => {
     const value = reveal(valueOf(values, `credential:${name}`), 'pipe');
+    refuseUnsendable(plan.gateway, name, value);
     const strength = strengthOf(value);
     if (strength.kind === 'secret') return { name, value };
     throw new BottleError('secret_weak', {
@@ -71,6 +73,19 @@ export function prepareHandover(parts: HandoverParts): Handover {
     controlNonce,
     notices,
   };
+}
+
+/** Found at the start, not at the first request that needs it. */
+function refuseUnsendable({ routes }: BottlePlan['gateway'], name: string, value: string): void {
+  for (const { auth, host } of routes.map(({ route }) => route)) {
+    const problem = auth?.token_ref === name ? valueProblem(auth.scheme, value) : null;
+    if (problem === null) continue;
+    throw new BottleError('secret_invalid', {
+      message: `the value of ${name} ${problem}, so no request to ${host} could carry it`,
+      key: name,
+      hint: `export ${name}="$(printf %s "$${name}" | tr -d '[:space:]')"`,
+    });
+  }
 }
 
 /** The first descriptor after the record file: listeners follow one another from here. */

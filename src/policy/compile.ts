@@ -1,5 +1,6 @@
 import { err, ok, type Result } from '../kernel/result.ts';
 import type { CompiledRoute, GatewayConfig } from '../schema/gateway-config.ts';
+import { authProblem } from './credentials.ts';
 import {
   authorityText,
   isLiteral,
@@ -63,7 +64,8 @@ function compileRoute(compiled: CompiledRoute): Result<PolicyRoute, string> {
 function credentialProblems({ route, credential }: CompiledRoute): readonly string[] {
   if (route.auth !== undefined && credential === undefined) return ['auth without a credential slot'];
   if (route.auth === undefined && credential !== undefined) return ['a credential slot without auth'];
-  return [];
+  const problem = route.auth === undefined ? null : authProblem(route.auth);
+  return problem === null ? [] : [problem];
 }
 
 /** A route's identity is (host, port). */

@@ -2,7 +2,7 @@ import { assertNever } from '../kernel/assert-never.ts';
 import { BugError } from '../kernel/errors.ts';
 import type { Header } from '../schema/header.ts';
 import type { RouteAuth } from '../schema/route.ts';
-import { decodings, nameOfPair } from './decoding.ts';
+import { decodings, parameterNames } from './decoding.ts';
 
 /** One credential, ours (SECURITY S10): what the agent brings is taken away, then exactly one is put in. */
 export interface Injection {
@@ -41,12 +41,13 @@ const CREDENTIAL_PARAMETERS: ReadonlySet<string> = new Set([
   'auth',
 ]);
 
-/** `Anthropic-Api-Key`, `X-Access-Token` and whatever else a vendor calls it. */
-const CREDENTIAL_SUFFIX = /(?:^|-)(?:api-?key|(?:api|auth|access)-?token)$/;
+/** `Anthropic-Api-Key`, `X-Access-Token` and whatever else a vendor calls it; not `Idempotency-Key`, not `X-Csrf-Token`. */
+const CREDENTIAL_SUFFIX =
+  /(?:^|-)(?:(?:api|auth|access|secret|subscription|application)-?key|(?:api|auth|access|bearer|vault|subscription|deploy)-?token)$/;
 
-/** As the servers behind CGI and its heirs see it: `X_Api_Key` is `X-Api-Key` to them. */
+/** As the servers behind CGI and its heirs see it: `X_Api.Key` is `X-Api-Key` to them. */
 export function headerKey(name: string): string {
-  return name.toLowerCase().replaceAll('_', '-');
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '-');
 }
 
 export function isCredentialHeader(name: string): boolean {
@@ -59,7 +60,7 @@ export function carriesCredential(headers: readonly Header[], query: string): bo
   return (
     headers.some(
       ([name, value]) => (isCredentialHeader(name) && headerKey(name) !== 'cookie') || isKeyProtocol(name, value),
-    ) || splitQuery(query).some((pair) => CREDENTIAL_PARAMETERS.has(parameterName(pair)))
+    ) || splitQuery(query).some((pair) => parameterKeys(pair).some((name) => CREDENTIAL_PARAMETERS.has(name)))
   );
 }
 
@@ -72,7 +73,7 @@ export function stripCredentials(
   request: { readonly target: string; readonly headers: readonly Header[] },
   auth: RouteAuth,
 ): { readonly target: string; readonly headers: readonly Header[] } {
-  const own = auth.name?.toLowerCase();
+  const own = auth.name;
   const headers = request.headers.filter(([name, value]) => {
     const key = headerKey(name);
     const named = own !== undefined && key === headerKey(own);
@@ -80,18 +81,15 @@ export function stripCredentials(
   });
   const { path, query } = splitTarget(request.target);
   if (query === null) return { target: path, headers };
-  const kept = withoutPairs(query, (pair) => {
-    const name = parameterName(pair);
-    return CREDENTIAL_PARAMETERS.has(name) || name === own;
-  });
+  const unwanted = new Set([...CREDENTIAL_PARAMETERS, ...(own === undefined ? [] : [parameterKey(own)])]);
+  const kept = withoutPairs(query, (pair) => parameterKeys(pair).some((name) => unwanted.has(name)));
   return { target: kept === '' && query !== '' ? path : `${path}?${kept}`, headers };
 }
 
 /** The separators between the pairs that stay are those that were sent. */
 function withoutPairs(query: string, unwanted: (pair: string) => boolean): string {
-  const kept = query.split(/(?=[&;])/).filter((piece) => !unwanted(piece.replace(/^[&;]/, '')));
-  const first = kept[0];
-  return first === undefined || query.startsWith(first) ? kept.join('') : kept.join('').slice(1);
+  const kept = `&${query}`.match(/[&;][^&;]*/g)?.filter((piece) => !unwanted(piece.slice(1))) ?? [];
+  return kept.join('').slice(1);
 }
 
 export function splitTarget(target: string): { readonly path: string; readonly query: string | null } {
@@ -103,10 +101,42 @@ function splitQuery(query: string): readonly string[] {
   return query.split(/[&;]/);
 }
 
-/** The parameter's name as a server reads it: decoded to a fixed point, lower case, without `[]`. */
-function parameterName(pair: string): string {
-  const { texts } = decodings(pair.split('=', 1)[0] ?? '');
-  return nameOfPair(texts.at(-1) ?? '');
+/** The names that some server may read in a pair: decoded any number of times, split where the escapes hid a separator. */
+function parameterKeys(pair: string): readonly string[] {
+  return [...parameterNames(decodings(pair.split('=', 1)[0] ?? ''))].map(parameterKey);
+}
+
+/** To PHP and its heirs `access.token`, `access token` and `access[token` are `access_token`. */
+function parameterKey(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '_');
+}
+
+/** Headers that a name of `auth` must not be: they frame the message, or say whose it is. */
+const RESERVED_NAMES: ReadonlySet<string> = new Set([
+  'host',
+  'connection',
+  'content-length',
+  'content-type',
+  'content-encoding',
+  'transfer-encoding',
+  'te',
+  'trailer',
+  'upgrade',
+  'expect',
+]);
+
+/** Why a credential can't be put in as `auth` says, or null. */
+export function authProblem({ scheme, name }: RouteAuth): string | null {
+  if (scheme !== 'header' || name === undefined) return null;
+  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) return `auth.name ${name} is not the name of a header`;
+  return RESERVED_NAMES.has(headerKey(name)) ? `auth.name ${name} is a header that has another meaning` : null;
+}
+
+/** Why a value can't travel in the way of a scheme, or null. What is encoded on its way may hold anything. */
+export function valueProblem(scheme: RouteAuth['scheme'], value: string): string | null {
+  if (scheme === 'Basic' || scheme === 'query') return null;
+  if (value.trim() !== value) return 'begins or ends with a space or a line break';
+  return /^[ -~]*$/.test(value) ? null : 'has a character that no header can carry';
 }
 
 /** Puts the credential in. Called after the scan, which must not see it; nothing scans it again. */
@@ -126,7 +156,8 @@ export function injectCredential(
       return { target, headers: [...headers, [nameOf(injection), value]] };
     case 'query': {
       const pair = `${encodeURIComponent(nameOf(injection))}=${encodeURIComponent(value)}`;
-      return { target: `${target}${target.includes('?') ? '&' : '?'}${pair}`, headers };
+      const joint = !target.includes('?') ? '?' : target.endsWith('?') ? '' : '&';
+      return { target: `${target}${joint}${pair}`, headers };
     }
     default:
       return assertNever(injection.scheme);

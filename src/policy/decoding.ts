@@ -36,7 +36,7 @@ export function parameterNames(decoded: Decodings): ReadonlySet<string> {
 }
 
 /** Without space around it and without `[]`, `[0]` behind it. */
-export function nameOfPair(pair: string): string {
+function nameOfPair(pair: string): string {
   const name = pair.split('=', 1)[0] ?? '';
   return name
     .trim()

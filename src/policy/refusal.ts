@@ -17,7 +17,7 @@ export function renderRefusal(
 ): { readonly status: number; readonly headers: readonly Header[]; readonly body: string } {
   const rule = refusal.route === null ? refusal.reason : `${refusal.reason}, route ${refusal.route}`;
   const body =
-    `bot-bottle refused ${request.method} ${request.url}: ${refusal.detail} (${rule}).\n` +
+    `${oneLine(`bot-bottle refused ${request.method} ${request.url}: ${refusal.detail} (${rule}).`)}\n` +
     `${refusal.advice}\n` +
     'Trying another way out will not work and is recorded.\n';
   return {
@@ -30,6 +30,11 @@ export function renderRefusal(
     ],
     body,
   };
+}
+
+/** Refusals end up on terminals: what the agent or a server sent does not steer them. */
+function oneLine(text: string): string {
+  return text.replace(/\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}/gu, '\u{fffd}');
 }
 
 export interface AdviceContext {
@@ -56,6 +61,20 @@ export function adviceFor(reason: Reason, context: AdviceContext): string {
       return 'Take the value out of the request. If it must be sent, ask the operator.';
     case 'host_mismatch':
       return 'Send one and the same host in the connection and in the request.';
+    case 'ambiguous_path':
+      return 'Write the path plainly: no escaped separators, no dot segments, no repeated slashes.';
+    case 'bad_request':
+      return 'Send a well-formed HTTP/1.1 request.';
+    case 'cleartext_credential':
+      return 'Use https:// for this host.';
+    case 'foreign_credential':
+      return 'Leave the credential out. Only the operator can allow it, with `agent_credentials: allow` on the route.';
+    case 'override_header':
+      return 'Leave it out, and send the method and path that are meant.';
+    case 'method_refused':
+      return 'Use another method.';
+    case 'upgrade_refused':
+      return 'Ask without the upgrade.';
     default:
       return 'Only the operator can change this.';
   }
