@@ -7,4 +7,5 @@ export const ENTRIES: Readonly<Record<AssetName, string>> = {
   'init.js': 'src/bundle/init.ts',
   'netns-helper.js': 'src/backends/bubblewrap/netns-helper.ts',
   'probe.js': 'src/backends/probe/main.ts',
+  'pty-helper.js': 'src/platform/pty-helper.ts',
 };

@@ -22,6 +22,8 @@ export interface CliContext {
   readonly allocateUid: AllocateUid | null;
   /** Somebody can be asked: standard input and error are a terminal. */
   readonly interactive: boolean;
+  /** Standard output is a terminal too. */
+  readonly outputIsTerminal: boolean;
   /** Aborts when the operator asks to stop: once in order; a second time kills. */
   readonly stopRequested: AbortSignal;
 }

@@ -39,6 +39,7 @@ export function createContext(facts: ProcessFacts): CliContext {
       process.kill(pid, signal);
     },
     interactive: facts.interactive,
+    outputIsTerminal: facts.stdout.isTTY,
     stopRequested: stop.signal,
     allocateUid: process.getuid?.() === 0 ? () => Promise.resolve(allocateUid()) : null,
   };

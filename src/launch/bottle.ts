@@ -36,6 +36,7 @@ export interface LaunchOptions {
   readonly values: ReadonlyMap<string, Secret>;
   readonly userName: string;
   readonly stdio: ApplyContext['stdio'];
+  readonly terminal: ApplyContext['terminal'];
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly random: Random;
@@ -193,6 +194,7 @@ function steps(backendPlan: unknown): readonly Step<Context>[] {
         const gated = await options.backend.apply(backendPlan, {
           stateDirectory: paths.root,
           stdio: options.stdio,
+          terminal: options.terminal,
           journal: (entry) => {
             journal.append(entry);
           },
@@ -271,7 +273,12 @@ function launched(context: Context, scope: Scope, state: OpenState): LaunchedBot
       const forwarded = forwardedEnv.map(
         (name) => [name, need(options.values.get(`env:${name}`) ?? null, 'secrets')] as const,
       );
-      const agent = gated.run({ argv, cwd, env: { ...env, ...Object.fromEntries(forwarded) } });
+      const agent = gated.run({
+        argv,
+        cwd,
+        env: { ...env, ...Object.fromEntries(forwarded) },
+        ownTerminal: options.terminal !== null,
+      });
       const bundleEnd = bundle.ended.then((exit) => ({ bundle: exit }));
       const first = await Promise.race([agent.then((exit) => ({ agent: exit })), bundleEnd]);
       if ('agent' in first) return first.agent;

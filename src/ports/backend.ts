@@ -34,6 +34,8 @@ export interface AgentCommand {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | Secret>>;
   readonly cwd: string;
+  /** The agent leads a session with a terminal of its own, which is on its standard streams. */
+  readonly ownTerminal: boolean;
 }
 export interface AgentExit {
   /** The agent's own code, or 128 + signal number. */
@@ -63,6 +65,8 @@ export interface ApplyContext {
     'inherit' | 'pipe' | 'ignore',
     'inherit' | 'pipe' | 'ignore',
   ];
+  /** The agent's side of a pty, for all three streams; null leaves them to `stdio`. */
+  readonly terminal: { readonly slaveFd: number } | null;
   /** Called before each step with what it is about to create, so that a killed launcher leaves a list. */
   readonly journal: (entry: {
     readonly step: string;

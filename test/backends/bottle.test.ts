@@ -81,6 +81,7 @@ describe('a bottle', () => {
     const running = started.bottle.run({
       argv: ['sh', '-c', 'read line; test "$TOKEN" = value-that-nobody-may-see-"$line"'],
       env: { TOKEN: new Secret('TOKEN', value), PATH: '/usr/bin:/bin' },
+      ownTerminal: false,
       cwd: '/',
     });
     const pid = await started.bottle.hostPid;
@@ -112,7 +113,12 @@ describe('a bottle', () => {
       await using started = await startBottle();
       expect((await started.prove()).held).toBe(true);
       const up = once(started.bottle.stdout ?? expect.unreachable(), 'data');
-      const running = started.bottle.run({ argv: ['sh', '-c', script], env: { PATH: '/usr/bin:/bin' }, cwd: '/' });
+      const running = started.bottle.run({
+        argv: ['sh', '-c', script],
+        env: { PATH: '/usr/bin:/bin' },
+        cwd: '/',
+        ownTerminal: false,
+      });
       await up;
       await started.bottle.stop(exitCode === 5 ? 10_000 : 300);
       expect((await running).exitCode).toBe(exitCode);

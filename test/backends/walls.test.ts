@@ -39,7 +39,9 @@ describe('S4 confinement is proved before the agent starts', () => {
       const proof = await started.prove(3_000);
       expect(proof.held).toBe(false);
       expect(proof.checks.filter((check) => !check.held).map(({ id }) => id)).toContain(NAMED_BY[wall]);
-      await expect(started.bottle.run({ argv: ['true'], env: {}, cwd: '/' })).rejects.toThrow('proof');
+      await expect(started.bottle.run({ argv: ['true'], env: {}, cwd: '/', ownTerminal: false })).rejects.toThrow(
+        'proof',
+      );
     });
   }
 

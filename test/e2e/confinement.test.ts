@@ -53,6 +53,7 @@ describe('H6 S4 G-CONFINED a wall that is missing stops the launch', () => {
       values: new Map(),
       userName: 'tester',
       stdio: ['ignore', 'ignore', 'ignore'],
+      terminal: null,
       signal: new AbortController().signal,
       clock: systemClock,
       random: systemRandom,

@@ -153,14 +153,23 @@ describe('the packed tarball, installed elsewhere', () => {
     expect(stderr).toContain('run build');
   });
 
-  it('needs no other package', () => {
+  it('needs no other package but the prebuilt one for terminals, which it can do without', () => {
     expect(manifest).not.toHaveProperty('dependencies');
-    expect(fs.readdirSync(path.dirname(installed)).filter((name) => !name.startsWith('.'))).toEqual(['bot-bottle']);
+    const beside = fs.readdirSync(path.dirname(installed)).filter((name) => !name.startsWith('.'));
+    expect(beside.filter((name) => name !== '@lydell')).toEqual(['bot-bottle']);
   });
 
   it('is small and complete', () => {
     const files = packed.files.map((file) => file.path);
-    const entries = ['cli.js', 'egress.js', 'init.js', 'netns-helper.js', 'probe.js', 'THIRD-PARTY.txt'];
+    const entries = [
+      'cli.js',
+      'egress.js',
+      'init.js',
+      'netns-helper.js',
+      'probe.js',
+      'pty-helper.js',
+      'THIRD-PARTY.txt',
+    ];
     for (const file of [...entries.map((name) => `dist/${name}`), 'bin/bot-bottle', 'LICENSE', 'README.md']) {
       expect(files).toContain(file);
     }

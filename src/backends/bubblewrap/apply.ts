@@ -54,13 +54,14 @@ async function build(
   const runtime = options.runtimeDirectory(plan.slug);
   context.journal({ step: 'bottle-places', detail: { runtime } });
   for (const cgroup of plan.cgroups) holdCgroup(cgroup, context, scope);
-  const terminal = context.stdio[0] === 'inherit' && process.stdin.isTTY;
+  const terminal = context.terminal === null && context.stdio[0] === 'inherit' && process.stdin.isTTY;
+  if (context.terminal !== null && hostUid !== null) giveTerminal(context.terminal.slaveFd, hostUid);
   const joins = plan.cgroups.map(({ directory }) => path.join(directory, 'cgroup.procs'));
   const { stateDirectory } = context;
   const place = preparePlaces(plan, { stateDirectory, runtime, hostUid, joins, terminal }, scope);
   const { argv, bottleArguments } = renderInvocation(plan, place);
   const filter = plan.seccomp === null ? null : assembleSeccomp(plan.seccomp, plan.architecture);
-  const bottle = startProcess(argv, context.stdio, terminal, { options: bottleArguments, filter });
+  const bottle = startProcess(argv, context, terminal, { options: bottleArguments, filter });
   scope.defer('bottle process', () => killAll(bottle));
   scope.defer('listeners', () => {
     bottle.closeListeners();
@@ -71,6 +72,12 @@ async function build(
   }
   const listeners = await abortable(bottle.listeners, context.signal);
   return new RunningBottle({ planned, context, bottle, listeners, hostUid, scope });
+}
+
+/** The agent opens its terminal again by name, as whoever it is on the host. */
+function giveTerminal(slaveFd: number, hostUid: number): void {
+  fs.fchownSync(slaveFd, hostUid, hostUid);
+  fs.fchmodSync(slaveFd, 0o600);
 }
 
 async function holdUid(context: ApplyContext, scope: Scope): Promise<number> {
@@ -169,7 +176,7 @@ class RunningBottle implements BubblewrapBottle {
       ]),
     );
     const { bottle } = this.#parts;
-    bottle.orders.end(encodeFrame(commandFields({ cwd: command.cwd, argv: command.argv, env })));
+    bottle.orders.end(encodeFrame(commandFields({ ...command, env })));
     const watch = this.#watchMemory();
     try {
       return agentExit(await bottle.exited);

@@ -35,12 +35,12 @@ export interface BottleProcess {
 
 export function startProcess(
   argv: readonly string[],
-  stdio: ApplyContext['stdio'],
+  { stdio, terminal: pty }: Pick<ApplyContext, 'stdio' | 'terminal'>,
   terminal: boolean,
   pipes: { readonly options: readonly string[]; readonly filter: Uint8Array | null },
 ): BottleProcess {
   const [command = '', ...rest] = argv;
-  const [stdin, stdout, stderr] = stdio;
+  const [stdin, stdout, stderr] = pty === null ? stdio : [pty.slaveFd, pty.slaveFd, pty.slaveFd];
   // Above 2, 'ignore' would mean that there is no such descriptor at all.
   const agentStderr = stderr === 'inherit' ? 2 : stderr === 'ignore' ? fs.openSync('/dev/null', 'w') : stderr;
   const child = spawn(command, rest, {

@@ -36,17 +36,24 @@ export interface Command {
   readonly cwd: string;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** The agent is to lead a session whose terminal is on its standard streams. */
+  readonly ownTerminal: boolean;
 }
 
-export function commandFields({ cwd, argv, env }: Command): readonly string[] {
+export function commandFields({ cwd, argv, env, ownTerminal }: Command): readonly string[] {
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  return [cwd, String(argv.length), ...argv, ...variables];
+  return [cwd, ownTerminal ? 'terminal' : '', String(argv.length), ...argv, ...variables];
 }
 
-export function parseCommand([cwd = '/', count = '0', ...rest]: readonly string[]): Command {
+export function parseCommand([cwd = '/', terminal = '', count = '0', ...rest]: readonly string[]): Command {
   const variables = rest.slice(Number(count)).map((text): [string, string] => {
     const equals = text.indexOf('=');
     return [text.slice(0, equals), text.slice(equals + 1)];
   });
-  return { cwd, argv: rest.slice(0, Number(count)), env: Object.fromEntries(variables) };
+  return {
+    cwd,
+    argv: rest.slice(0, Number(count)),
+    env: Object.fromEntries(variables),
+    ownTerminal: terminal === 'terminal',
+  };
 }

@@ -39,11 +39,23 @@ function become(command: Command): void {
   const file = findProgram(name, command.env['PATH'] ?? '');
   if (file === null) stopWith(`${name}: no such program in the bottle`, EXIT_NOT_FOUND);
   restoreSignals();
+  const [program, argv] = command.ownTerminal ? leaderOf(file, command.argv) : [file, command.argv];
   try {
-    process.execve?.(file, [...command.argv], { ...command.env });
+    process.execve?.(program, [...argv], { ...command.env });
   } catch (failure) {
     stopWith(`${name}: ${messageOf(failure)}`, EXIT_NOT_RUNNABLE);
   }
+}
+
+const SETSID = '/usr/bin/setsid';
+
+/**
+ * A session can only be begun by the process that is to lead it, and node can't: util-linux's program does, takes the
+ * terminal on its standard input for the session's, and becomes the agent.
+ */
+function leaderOf(file: string, [, ...rest]: readonly string[]): readonly [string, readonly string[]] {
+  if (!fs.existsSync(SETSID)) stopWith(`${SETSID} (util-linux) is needed for a terminal`, EXIT_NOT_RUNNABLE);
+  return [SETSID, ['setsid', '--ctty', '--', file, ...rest]];
 }
 
 /** Node ignores these, and what is ignored stays so over an exec; a handler put on and taken off restores the default. */

@@ -1,3 +1,4 @@
+import { attach, openControllingTerminal } from '../attach.ts';
 import type { CliContext } from '../context.ts';
 import { RunOptionsSchema } from '../options.ts';
 import { chooseBackend } from './backend-choice.ts';
@@ -30,10 +31,12 @@ export async function run(
   const startedAt = performance.now();
   const elapsed = (): string => `${((performance.now() - startedAt) / 1000).toFixed(2)} s`;
   if (say !== null) for (const warning of built.plan.warnings) say(`! ${warning}`);
+  using terminal = context.interactive && context.outputIsTerminal ? openControllingTerminal() : null;
   const result = await runSession(context, {
     built,
     backend,
     stdio: ['inherit', 'inherit', 'inherit'],
+    attachment: terminal === null ? null : await attach(terminal),
     ...(say === null
       ? {}
       : {

@@ -6,6 +6,7 @@ import { resolveSecrets } from '../../launch/secrets.ts';
 import { settle, stampWorkspace, type Settlement } from '../../launch/settle.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { systemRandom } from '../../platform/random.ts';
+import type { Attachment } from '../attach.ts';
 import type { CliContext } from '../context.ts';
 import { countDecisions, type DecisionCounts } from './decisions.ts';
 
@@ -14,6 +15,8 @@ export interface SessionOptions {
   readonly built: BuiltPlan;
   readonly backend: Backend;
   readonly stdio: ApplyContext['stdio'];
+  /** Joins the operator's terminal to the agent's. */
+  readonly attachment: Attachment | null;
   readonly onStep?: (step: string) => void;
   readonly onReady?: (bottle: LaunchedBottle) => void;
 }
@@ -43,6 +46,7 @@ export async function runSession(context: CliContext, options: SessionOptions): 
     values,
     userName: context.userName,
     stdio: options.stdio,
+    terminal: options.attachment,
     signal: context.stopRequested,
     clock: systemClock,
     random: systemRandom,
@@ -60,7 +64,9 @@ async function finish(context: CliContext, bottle: LaunchedBottle, options: Sess
     options.onReady?.(bottle);
     stampWorkspace(bottle.paths);
     context.stopRequested.addEventListener('abort', stop, { once: true });
+    options.attachment?.begin();
     const exit = await bottle.run();
+    await options.attachment?.[Symbol.asyncDispose]();
     const settlement = settle(exit, bottle.paths);
     await bottle.end();
     const decisions = countDecisions(bottle.paths.record);
@@ -78,6 +84,7 @@ async function finish(context: CliContext, bottle: LaunchedBottle, options: Sess
     bottle.preserve('error', null);
     throw failure;
   } finally {
+    await options.attachment?.[Symbol.asyncDispose]();
     context.stopRequested.removeEventListener('abort', stop);
   }
 }

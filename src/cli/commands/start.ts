@@ -42,7 +42,12 @@ export async function start(
   });
   for (const warning of built.plan.warnings) context.terminal.say(`! ${warning}`);
   if (options.dryRun || context.environment['BOT_BOTTLE_DRY_RUN'] === '1') return showPlan(context, built);
-  const result = await runSession(context, { built, backend, stdio: ['ignore', 'inherit', 'inherit'] });
+  const result = await runSession(context, {
+    built,
+    backend,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    attachment: null,
+  });
   report(context, result, options.json);
   return result.exit.exitCode;
 }

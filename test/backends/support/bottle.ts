@@ -89,6 +89,7 @@ async function start(options: TestBottleOptions, scope: Scope): Promise<TestBott
   const bottle = await backend.apply(await backend.plan(testPlan(options.plan)), {
     stateDirectory: root,
     stdio: ['pipe', 'pipe', 'pipe'],
+    terminal: null,
     journal: (entry) => {
       journal.push(entry);
     },
@@ -110,7 +111,12 @@ async function start(options: TestBottleOptions, scope: Scope): Promise<TestBott
       if (!proof.held) throw new Error(`not confined: ${JSON.stringify(proof.checks.filter(({ held }) => !held))}`);
       bottle.stdin?.end(input);
       const output = Promise.all([textOf(bottle.stdout), textOf(bottle.stderr)]);
-      const exit = await bottle.run({ argv, env: { PATH: '/usr/bin:/bin', ...env }, cwd: '/home/agent/workspace' });
+      const exit = await bottle.run({
+        argv,
+        env: { PATH: '/usr/bin:/bin', ...env },
+        cwd: '/home/agent/workspace',
+        ownTerminal: false,
+      });
       const [stdout, stderr] = await output;
       return { ...exit, stdout, stderr };
     },

@@ -48,6 +48,7 @@ const bottle = await launchBottle({
   values: new Map(),
   userName: 'tester',
   stdio: ['ignore', 'inherit', 'inherit'],
+  terminal: null,
   signal: new AbortController().signal,
   clock: systemClock,
   random: systemRandom,

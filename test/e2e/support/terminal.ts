@@ -43,6 +43,13 @@ export class Terminal implements Disposable {
     return this.#tmux('capture-pane', '-p', '-S', '-500');
   }
 
+  /** What programs have left turned on, as tmux knows it. */
+  modes(): { readonly alternate: string; readonly cursor: string; readonly mouse: string } {
+    const format = '#{alternate_on} #{cursor_flag} #{mouse_any_flag}';
+    const [alternate = '', cursor = '', mouse = ''] = this.#tmux('display-message', '-p', format).trim().split(' ');
+    return { alternate, cursor, mouse };
+  }
+
   sees(pattern: RegExp): Promise<string> {
     return pollUntil(String(pattern), 20_000, () => {
       const screen = this.screen();
