@@ -10,8 +10,11 @@ import { View, type ViewMatch } from './view.ts';
  * while it could still be part of a match.
  * Not covered: other encodings (base32, escapes of JSON and HTML), and values sent in pieces.
  */
+/** A value that must not leave; a stand-in for one, which is harmless but belongs in one place only (SECURITY S9). */
+type FindingRule = 'known_secret' | 'placeholder';
+
 export interface Finding {
-  readonly rule: 'known_secret';
+  readonly rule: FindingRule;
   readonly name: string;
   readonly encoding: Encoding;
   readonly place: string;
@@ -21,6 +24,7 @@ export interface Finding {
 }
 
 interface PatternOwner {
+  readonly rule: FindingRule;
   readonly name: string;
   readonly encoding: Encoding;
 }
@@ -31,17 +35,23 @@ export interface KnownValues {
   readonly size: number;
 }
 
+interface KnownValue {
+  readonly name: string;
+  readonly value: string;
+  readonly rule?: FindingRule;
+}
+
 /** An empty value can't be found and is left out; which other values are worth looking for is the policy's question. */
-export function buildKnownValues(values: readonly { readonly name: string; readonly value: string }[]): KnownValues {
+export function buildKnownValues(values: readonly KnownValue[]): KnownValues {
   const distinct = new Map(
     values.filter(({ value }) => value !== '').map((entry) => [`${entry.name}\0${entry.value}`, entry]),
   );
-  const all = [...distinct.values()].flatMap(({ name, value }) =>
-    patternsOf(value).map((pattern) => ({ name, ...pattern })),
+  const all = [...distinct.values()].flatMap(({ name, value, rule = 'known_secret' }) =>
+    patternsOf(value).map((pattern) => ({ name, rule, ...pattern })),
   );
   return {
     matcher: buildMatcher(all.map(({ bytes, encoding }) => ({ bytes, foldCase: encoding === 'hex' }))),
-    owners: all.map(({ name, encoding }) => ({ name, encoding })),
+    owners: all.map(({ name, encoding, rule }) => ({ name, encoding, rule })),
     size: distinct.size,
   };
 }
@@ -160,7 +170,7 @@ class Scanner implements BodyScanner {
     const owner = this.#known.owners[pattern];
     if (owner === undefined) return;
     const encoding = escaped ? 'percent' : owner.encoding;
-    this.#findings.push({ rule: 'known_secret', name: owner.name, encoding, place: this.#place, start, end });
+    this.#findings.push({ rule: owner.rule, name: owner.name, encoding, place: this.#place, start, end });
     this.#barrier = Math.min(this.#barrier, start);
   }
 

@@ -7,6 +7,7 @@ import type { Tally } from './counters.ts';
 import type { LeafContexts } from './leaf-contexts.ts';
 import type { HoldBudget } from './outbound.ts';
 import type { Recorder } from './record.ts';
+import type { StandIns } from './stand-ins.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
 import type { BufferMeter, Wire } from './wire.ts';
 
@@ -42,6 +43,7 @@ export interface GatewayCore {
   readonly draining: () => boolean;
   readonly known: KnownValues;
   readonly credentials: readonly Credential[];
+  readonly standIns: StandIns;
   readonly pool: UpstreamPool;
   readonly leaves: LeafContexts;
   readonly recorder: Recorder;

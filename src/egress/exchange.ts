@@ -4,6 +4,7 @@ import { reveal } from '../platform/reveal.ts';
 import { injectCredential } from '../policy/credentials.ts';
 import { decideEgress, type RequestFacts, type Verdict } from '../policy/decide.ts';
 import type { DialFailure } from '../ports/dialer.ts';
+import type { Framing } from '../protocol/http1/framing.ts';
 import { serialiseRequestHead } from '../protocol/http1/head.ts';
 import { AgentSide, type Afterwards, type AgentSideParts } from './agent-side.ts';
 import { relayAnswer, type AnswerOutcome } from './answer.ts';
@@ -21,9 +22,16 @@ import {
 import type { RequestAccount } from './record.ts';
 import { gatewayRefusal, type Refusal } from './refusals.ts';
 import { authorityText } from './request.ts';
+import type { PlacedRequest } from './stand-ins.ts';
 import { findingsRefusal, sendRequest, stepRefusal, type UploadOutcome } from './upload.ts';
 import type { UpstreamConnection } from './upstream-pool.ts';
 import { WireError } from './wire.ts';
+
+/** What the request goes out with beyond what the agent sent. */
+interface Filled {
+  readonly credential: Credential | null;
+  readonly placed: PlacedRequest;
+}
 
 type Allowed = Extract<Verdict, { readonly kind: 'allow' }>;
 
@@ -100,7 +108,9 @@ export class Exchange implements ActiveRequest {
         gatewayRefusal(403, 'credential_missing', "the route's credential has no value", this.#route),
       );
     }
-    const refused = this.#openBody(verdict);
+    const placed = this.#core.standIns.place(verdict, this.facts);
+    if ('refused' in placed) return this.#refuse(placed.refused, placed.findings);
+    const refused = this.#openBody(verdict, placed);
     if (refused !== null) return this.#refuse(refused);
 
     // The head waits with the first block of the body (SECURITY S17): a value found there keeps both from leaving.
@@ -112,7 +122,7 @@ export class Exchange implements ActiveRequest {
 
     const decision = { decision: 'allow', reason: 'allowed', route: this.#route } as const;
     if (!this.#account.decide(decision)) return this.#refuseUnrecorded();
-    return this.#forward(verdict, credential, first);
+    return this.#forward(verdict, { credential, placed }, first);
   }
 
   /** Null: none is put in. Undefined: one should be, and is not there. */
@@ -122,17 +132,21 @@ export class Exchange implements ActiveRequest {
   }
 
   /** Prepares the body's way out and asks the agent for it where it waits to be asked. */
-  #openBody(verdict: Allowed): Refusal | null {
+  #openBody(verdict: Allowed, placed: PlacedRequest): Refusal | null {
     if (this.#expected.some((token) => token !== '100-continue')) {
       return gatewayRefusal(417, 'bad_request', 'the expectation is not known', this.#route);
     }
     const { incoming } = this.#side;
     if (incoming === null) return null;
     const coding = requestCoding(this.facts.headers);
-    if (!verdict.forward.outbound.knownSecrets) this.#body = new UnscannedBody(incoming);
-    else if (coding.kind === 'identity') this.#body = new ScannedBody(incoming, this.#core.known);
+    const { standIns, hold } = this.#core;
+    const known = standIns.scanFor(verdict, this.#core.known);
+    const swapped = standIns.bodyFor(placed, incoming, known, hold);
+    if (swapped !== null) this.#body = swapped;
+    else if (known === null) this.#body = new UnscannedBody(incoming);
+    else if (coding.kind === 'identity') this.#body = new ScannedBody(incoming, known);
     else if (coding.kind === 'coded') {
-      this.#body = new HeldBody(incoming, this.#core.known, coding.coding, this.#core.hold);
+      this.#body = new HeldBody(incoming, known, coding.coding, hold);
     } else {
       return gatewayRefusal(403, 'unscannable', 'the content coding is not one that can be scanned', this.#route);
     }
@@ -140,8 +154,8 @@ export class Exchange implements ActiveRequest {
     return null;
   }
 
-  async #forward(verdict: Allowed, credential: Credential | null, first: OutboundStep | null): Promise<Afterwards> {
-    const head = this.#requestHead(verdict, credential);
+  async #forward(verdict: Allowed, filled: Filled, first: OutboundStep | null): Promise<Afterwards> {
+    const head = this.#requestHead(verdict, filled);
     const slot = verdict.forward.inject?.slot ?? null;
     const idempotent = IDEMPOTENT.has(this.facts.method);
     const repeatable = idempotent && (this.#body === null || this.#body.finished);
@@ -154,7 +168,7 @@ export class Exchange implements ActiveRequest {
         this.#core.pool.release(acquired.value);
         return this.#settleHalt();
       }
-      const outcome = await this.#converse(acquired.value, head, first, credential);
+      const outcome = await this.#converse(acquired.value, head, first, filled);
       const unheard = outcome.kind === 'none' && outcome.unheard;
       // An idle connection can be closed by the upstream at the very moment we take it.
       if (unheard && acquired.value.reused && repeatable && this.#halted() === null) {
@@ -173,7 +187,7 @@ export class Exchange implements ActiveRequest {
     connection: UpstreamConnection,
     head: Uint8Array,
     first: OutboundStep | null,
-    credential: Credential | null,
+    { credential }: Filled,
   ): Promise<AnswerOutcome> {
     this.#upstream = connection;
     this.#uploaded = null;
@@ -182,7 +196,7 @@ export class Exchange implements ActiveRequest {
       head,
       body: this.#body,
       first,
-      framing: this.#parts.framing,
+      framing: this.#framing,
       account: this.#account,
       route: this.#route,
       idleTimeoutMs: this.#core.timeouts.idleTimeoutMs,
@@ -208,14 +222,17 @@ export class Exchange implements ActiveRequest {
     return outcome;
   }
 
-  #requestHead(verdict: Allowed, credential: Credential | null): Uint8Array {
-    const { forward } = verdict;
+  get #framing(): Framing {
+    return this.#body?.reframed ?? this.#parts.framing;
+  }
+
+  #requestHead({ forward }: Allowed, { credential, placed }: Filled): Uint8Array {
     const { target, headers } =
       credential === null || forward.inject === null
-        ? forward
-        : injectCredential(forward, forward.inject, reveal(credential.secret, 'inject'));
+        ? placed
+        : injectCredential(placed, forward.inject, reveal(credential.secret, 'inject'));
     const authority = authorityText(this.facts.scheme, this.facts.authority);
-    return serialiseRequestHead(this.facts.method, target, upstreamHeaders(headers, this.#parts.framing, authority));
+    return serialiseRequestHead(this.facts.method, target, upstreamHeaders(headers, this.#framing, authority));
   }
 
   async #finish(connection: UpstreamConnection, outcome: AnswerOutcome): Promise<Afterwards> {

@@ -31,6 +31,7 @@ import { DnsAnswerer } from './dns.ts';
 import { LeafContexts } from './leaf-contexts.ts';
 import { Listeners, type GatewayListener, type ListenerAddress } from './listeners.ts';
 import { Recorder } from './record.ts';
+import { StandIns } from './stand-ins.ts';
 import { UpstreamPool } from './upstream-pool.ts';
 import { BufferMeter } from './wire.ts';
 
@@ -173,7 +174,7 @@ class Gateway implements RunningGateway {
     const clock = this.#clock;
     const tally = new Tally();
     const meter = new BufferMeter();
-    const values = [...secrets.knownValues, ...secrets.credentials];
+    const values = [...secrets.knownValues, ...secrets.credentials, ...(secrets.placeholders ?? [])];
     const known = buildKnownValues(values);
     const resolver = this.#parts.resolver ?? createSystemResolver();
     const dialer = createDialer({ resolver, trust: () => this.#trust() });
@@ -182,6 +183,7 @@ class Gateway implements RunningGateway {
       draining: () => this.#draining,
       known,
       credentials: secrets.credentials.map(credentialOf),
+      standIns: new StandIns(secrets.placeholders ?? [], values),
       pool: new UpstreamPool({
         dialer,
         clock,

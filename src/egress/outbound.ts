@@ -3,6 +3,7 @@ import { createBodyScanner, scanText, type BodyScanner, type Finding, type Known
 import { KiB, LIMITS } from '../kernel/limits.ts';
 import { CONTENT_CODINGS, decodeContent, type ContentCoding } from '../platform/content-decoder.ts';
 import type { Header, RequestFacts } from '../policy/decide.ts';
+import type { Framing } from '../protocol/http1/framing.ts';
 import type { Reason } from '../schema/decision.ts';
 import type { BodySource } from './body-reader.ts';
 import { headerTokens } from './headers.ts';
@@ -20,6 +21,8 @@ export interface OutboundBody {
   next(): Promise<OutboundStep>;
   /** All of it has been given out. */
   readonly finished: boolean;
+  /** How it goes on when not as it came; known once the first step was taken. */
+  readonly reframed?: Framing | null;
 }
 
 /** Bytes held for decoding by all requests together. */
@@ -141,6 +144,39 @@ export class ScannedBody implements OutboundBody {
   }
 }
 
+/** Takes a body in whole, up to a bound, and gives it to `use`; its bytes count as held until that is done. */
+export async function holdWhole(
+  reader: BodySource,
+  budget: HoldBudget,
+  use: (raw: Buffer) => Promise<OutboundStep>,
+): Promise<OutboundStep> {
+  let heldBytes = 0;
+  try {
+    const blocks: Uint8Array[] = [];
+    for (;;) {
+      const step = await reader.next();
+      if (step.kind === 'broken') return step;
+      if (step.kind === 'end') break;
+      for (const block of step.data) {
+        blocks.push(block);
+        heldBytes += block.length;
+        budget.heldBytes += block.length;
+      }
+      if (heldBytes > LIMITS.heldBodyBytes) {
+        const detail = `a body that must be held whole to be scanned, over ${String(LIMITS.heldBodyBytes)} bytes`;
+        return { kind: 'refused', status: 403, reason: 'unscannable', detail };
+      }
+      if (budget.heldBytes > LIMITS.heldTotalBytes) {
+        const detail = 'too many bodies are held for scanning';
+        return { kind: 'refused', status: 503, reason: 'limit_reached', detail };
+      }
+    }
+    return await use(Buffer.concat(blocks));
+  } finally {
+    budget.heldBytes -= heldBytes;
+  }
+}
+
 /** A content-coded body: held whole, scanned as it is and as it decodes, and only then let go (SECURITY S17). */
 export class HeldBody implements OutboundBody {
   readonly #reader: BodySource;
@@ -163,40 +199,7 @@ export class HeldBody implements OutboundBody {
   async next(): Promise<OutboundStep> {
     if (this.#ended) return END;
     this.#ended = true;
-    let heldBytes = 0;
-    try {
-      const blocks: Uint8Array[] = [];
-      for (;;) {
-        const step = await this.#reader.next();
-        if (step.kind === 'broken') return step;
-        if (step.kind === 'end') break;
-        for (const block of step.data) {
-          blocks.push(block);
-          heldBytes += block.length;
-          this.#budget.heldBytes += block.length;
-        }
-        if (heldBytes > LIMITS.heldBodyBytes) {
-          const bound = `${String(LIMITS.heldBodyBytes)} bytes`;
-          return {
-            kind: 'refused',
-            status: 403,
-            reason: 'unscannable',
-            detail: `a content-coded body over ${bound} can't be scanned`,
-          };
-        }
-        if (this.#budget.heldBytes > LIMITS.heldTotalBytes) {
-          return {
-            kind: 'refused',
-            status: 503,
-            reason: 'limit_reached',
-            detail: 'too many bodies are held for scanning',
-          };
-        }
-      }
-      return await this.#inspect(Buffer.concat(blocks));
-    } finally {
-      this.#budget.heldBytes -= heldBytes;
-    }
+    return holdWhole(this.#reader, this.#budget, (raw) => this.#inspect(raw));
   }
 
   async #inspect(raw: Buffer): Promise<OutboundStep> {
@@ -212,7 +215,7 @@ export class HeldBody implements OutboundBody {
 }
 
 /** In blocks, with a turn of the event loop between them: other connections go on meanwhile. */
-async function scanWhole(known: KnownValues, bytes: Uint8Array): Promise<readonly Finding[]> {
+export async function scanWhole(known: KnownValues, bytes: Uint8Array): Promise<readonly Finding[]> {
   const scanner = createBodyScanner(known, 'body');
   for (let at = 0; at < bytes.length; at += SCAN_BLOCK_BYTES) {
     const { findings } = scanner.push(bytes.subarray(at, at + SCAN_BLOCK_BYTES));

@@ -42,6 +42,8 @@ const REASON_PHRASES: ReadonlyMap<number, string> = new Map([
 const ADVICE: Partial<Record<Reason, string>> = {
   bad_request: 'Send a well-formed HTTP/1.1 request.',
   known_secret: 'Remove the secret from the request; encoding it differently will not help and is recorded.',
+  placeholder_out_of_place:
+    'Use the variable only where the operator declared it, once in a request, and leave it out everywhere else.',
   unscannable: 'Send the body without content coding, or smaller.',
   credential_missing: 'The operator must set the host variable that the route names, and start the bottle again.',
   address_refused:

@@ -80,6 +80,10 @@ export function stepRefusal(
 
 export function findingsRefusal(findings: readonly Finding[], route: string | null): Refusal {
   const places = [...new Set(findings.map(({ name, place }) => `${name} in the ${place}`))].join(', ');
+  if (findings.every(({ rule }) => rule === 'placeholder')) {
+    const detail = `the stand-in of a value is where this route does not declare it: ${places}`;
+    return gatewayRefusal(403, 'placeholder_out_of_place', detail, route);
+  }
   return gatewayRefusal(403, 'known_secret', `it carries a value of this bottle that must not leave: ${places}`, route);
 }
 

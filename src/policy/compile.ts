@@ -13,6 +13,7 @@ import {
 } from './host.ts';
 import { compileMatch, type CompiledMatch } from './match.ts';
 import { notBuilt } from './not-built.ts';
+import { placeholderProblems } from './placeholders.ts';
 import { compilePattern } from './regex-subset.ts';
 
 /** The routes, ready to be asked. Compiling never widens: what can't be understood is a problem, not a guess. */
@@ -47,7 +48,11 @@ export function compilePolicy(config: GatewayConfig): Result<Policy, readonly st
 function compileRoute(compiled: CompiledRoute): Result<PolicyRoute, string> {
   const pattern = parseHostSpec(compiled.route.host);
   if (!pattern.ok) return err(`host ${compiled.route.host}: ${pattern.error}`);
-  const problems = [...notBuilt(compiled.route), ...credentialProblems(compiled)];
+  const problems = [
+    ...notBuilt(compiled.route),
+    ...credentialProblems(compiled),
+    ...placeholderProblems(compiled.route),
+  ];
   const matches = compiled.route.matches?.map((match) =>
     compileMatch(match, (source) => {
       const pattern = compilePattern(source);

@@ -3,6 +3,7 @@ import { err, ok, type Result } from '../kernel/result.ts';
 import type { Entry, Reason, TraceStep } from '../schema/decision.ts';
 import type { CompiledRoute } from '../schema/gateway-config.ts';
 import type { Header } from '../schema/header.ts';
+import type { Placeholder } from '../schema/route.ts';
 import { findRoute, resolveTarget, type Policy, type PolicyRoute } from './compile.ts';
 import { carriesCredential, headerKey, splitTarget, stripCredentials, type Injection } from './credentials.ts';
 import { decodings, parameterNames } from './decoding.ts';
@@ -11,6 +12,7 @@ import { authorityText, normaliseHost, parseAuthority, type NormalHost } from '.
 import { matchAny } from './match.ts';
 import { pathReadings, type PathProblem } from './path-readings.ts';
 import { mintPermit, type Permit } from './permit.ts';
+import { withoutPlaces } from './placeholders.ts';
 import { adviceFor } from './refusal.ts';
 
 /**
@@ -57,6 +59,8 @@ export interface ForwardPlan {
   /** What the agent sent, less its credentials and what concerned only its own connection. Host is kept. */
   readonly headers: readonly Header[];
   readonly inject: Injection | null;
+  /** Where stand-ins are swapped, by `placeholders.ts`. */
+  readonly placeholders: readonly Placeholder[];
   readonly outbound: { readonly knownSecrets: boolean; readonly onMatch: 'block' };
 }
 
@@ -120,7 +124,10 @@ export function decideEgress(policy: Policy, facts: RequestFacts): Verdict {
 }
 
 function describeAuth({ compiled }: PolicyRoute): string {
-  const { auth } = compiled.route;
+  const { auth, placeholders } = compiled.route;
+  if (auth === undefined && placeholders !== undefined) {
+    return placeholders.map((place) => `${place.env} in ${place.in} ${place.name}`).join(', ');
+  }
   return auth === undefined ? 'the request goes as the agent sent it' : `${auth.scheme} from ${auth.token_ref}`;
 }
 
@@ -236,14 +243,15 @@ function checkCredential(
   permit: Permit,
   query: string,
 ): Result<null, Refusal> {
-  const { auth, agent_credentials: agentCredentials } = route.compiled.route;
-  if (auth !== undefined) {
-    const verified = facts.scheme === 'https' || permit.resolveTo !== null;
-    return verified
-      ? ok(null)
-      : refuse(403, 'cleartext_credential', 'this route has a credential, which never travels in clear');
+  const { auth, placeholders, agent_credentials: agentCredentials } = route.compiled.route;
+  const verified = facts.scheme === 'https' || permit.resolveTo !== null;
+  if ((auth !== undefined || placeholders !== undefined) && !verified) {
+    return refuse(403, 'cleartext_credential', 'this route has a credential, which never travels in clear');
   }
-  if (agentCredentials === 'allow' || !carriesCredential(facts.headers, query)) return ok(null);
+  if (auth !== undefined) return ok(null);
+  // What stands in a declared place is judged with the stand-ins at hand, when they are swapped.
+  const undeclared = withoutPlaces(placeholders ?? [], facts.headers, query);
+  if (agentCredentials === 'allow' || !carriesCredential(undeclared.headers, undeclared.query)) return ok(null);
   const reading = facts.method === 'GET' || facts.method === 'HEAD';
   if (agentCredentials === undefined && reading) return ok(null);
   return refuse(
@@ -273,6 +281,7 @@ function planForward(route: PolicyRoute, facts: RequestFacts): ForwardPlan {
   return {
     ...stripped,
     inject: auth === undefined ? null : injectionOf(route, auth),
+    placeholders: route.compiled.route.placeholders ?? [],
     outbound: { knownSecrets: detectors !== false && (detectors?.includes('known_secrets') ?? true), onMatch: 'block' },
   };
 }

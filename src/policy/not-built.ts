@@ -8,7 +8,6 @@ export function notBuilt(route: Route): readonly string[] {
   const { dlp } = route;
   const features: string[] = [];
   if (route.tls !== undefined) features.push(`tls: ${route.tls}`);
-  if (route.placeholders !== undefined) features.push('placeholders');
   for (const detector of dlp?.outbound_detectors === false ? [] : (dlp?.outbound_detectors ?? [])) {
     if (detector !== 'known_secrets') features.push(`dlp.outbound_detectors: ${detector}`);
   }

@@ -17,6 +17,7 @@ export const REASONS = [
   'cleartext_credential',
   'foreign_credential',
   'override_header',
+  'placeholder_out_of_place',
   'credential_missing',
   'known_secret',
   'unscannable',

@@ -37,6 +37,8 @@ export type GatewayConfig = z.infer<typeof GatewayConfigSchema>;
 /** Read once from the secret pipe, to its end. Never logged, never written. */
 export const GatewaySecretsSchema = z.strictObject({
   credentials: z.array(z.strictObject({ name: z.string(), value: z.string() })),
+  /** Values that stay outside: the bottle has the stand-in, the routes' `placeholders` say where it is swapped (SECURITY S9). */
+  placeholders: z.array(z.strictObject({ name: z.string(), standIn: z.string(), value: z.string() })).optional(),
   /** Forwarded env values that the agent has inside; scanned for on the way out. */
   knownValues: z.array(z.strictObject({ name: z.string(), value: z.string() })),
   /** Key of the fingerprints (SECURITY S25), 32 bytes base64. */

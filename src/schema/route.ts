@@ -70,4 +70,5 @@ export const RouteSchema = z.strictObject({
 export type Route = z.infer<typeof RouteSchema>;
 export type RouteMatch = z.infer<typeof RouteMatchSchema>;
 export type PathMatch = z.infer<typeof PathMatchSchema>;
+export type Placeholder = z.infer<typeof PlaceholderSchema>;
 export type RouteAuth = z.infer<typeof RouteAuthSchema>;
