@@ -230,7 +230,10 @@ function fingerprintsOf(secrets: GatewaySecrets): ReadonlyMap<string, string> {
   const key = Buffer.from(secrets.fingerprintKey, 'base64');
   const hmacHex = (text: string): string => createHmac('sha256', key).update(text).digest('hex');
   return new Map(
-    [...secrets.knownValues, ...secrets.credentials].map(({ name, value }) => [name, fingerprint(hmacHex, value)]),
+    [...secrets.knownValues, ...secrets.credentials, ...(secrets.placeholders ?? [])].map(({ name, value }) => [
+      name,
+      fingerprint(hmacHex, value),
+    ]),
   );
 }
 

@@ -276,7 +276,7 @@ function launched(context: Context, scope: Scope, state: OpenState): LaunchedBot
       const agent = gated.run({
         argv,
         cwd,
-        env: { ...env, ...Object.fromEntries(forwarded) },
+        env: { ...env, ...Object.fromEntries(forwarded), ...context.handover.standIns },
         ownTerminal: options.terminal !== null,
       });
       const bundleEnd = bundle.ended.then((exit) => ({ bundle: exit }));

@@ -39,6 +39,8 @@ export interface GatewayAlone extends AsyncDisposable {
   readonly proxy: string;
   readonly ca: string;
   readonly control: string;
+  /** Stand-ins of the values that routes name under `placeholders`, by variable. */
+  readonly env: Readonly<Record<string, string>>;
   readonly notices: readonly string[];
   readonly ended: Promise<BundleExit>;
   onDecision(listener: (record: unknown) => void): Promise<void>;
@@ -75,6 +77,7 @@ export async function startGatewayAlone(options: GatewayAloneOptions): Promise<G
       proxy: proxyUrl(listener, proxyAuth),
       ca,
       control,
+      env: handover.standIns,
       notices: handover.notices,
       ended: bundle.ended,
       onDecision: async (onRecord) => {

@@ -5,6 +5,7 @@ import type { Secret } from '../kernel/secret.ts';
 import { createBottleCa } from '../platform/tls-ca.ts';
 import { reveal } from '../platform/reveal.ts';
 import { valueProblem } from '../policy/credentials.ts';
+import { placeValueProblem } from '../policy/placeholders.ts';
 import { classifyValue } from '../policy/strength.ts';
 import { parseHostSpec } from '../policy/host.ts';
 import type { EgressServiceDocument } from '../schema/egress-service.ts';
@@ -20,6 +21,8 @@ export interface Handover {
   readonly caCertificate: string;
   readonly probeNonce: string;
   readonly controlNonce: string;
+  /** By variable: what the bottle gets in place of the value (SECURITY S9). */
+  readonly standIns: Readonly<Record<string, string>>;
   /** Forwarded values that are not scanned for, with the reason (SECURITY S14). */
   readonly notices: readonly string[];
 }
@@ -45,13 +48,14 @@ export function prepareHandover(parts: HandoverParts): Handover {
   const credentials = plan.credentials.map(({ name }) => {
     const value = reveal(valueOf(values, `credential:${name}`), 'pipe');
     refuseUnsendable(plan.gateway, name, value);
-    const strength = strengthOf(value);
-    if (strength.kind === 'secret') return { name, value };
-    throw new BottleError('secret_weak', {
-      message: `the value of ${name} is ${strength.why}, so it can't be told from ordinary text and kept from leaking`,
-      key: name,
-      hint: `export ${name}=…   a real token`,
-    });
+    refuseWeak(name, strengthOf(value));
+    return { name, value };
+  });
+  const placeholders = plan.command.placeholderEnv.map((name) => {
+    const value = reveal(valueOf(values, `env:${name}`), 'pipe');
+    refuseUnplaceable(plan.gateway, name, value);
+    refuseWeak(name, strengthOf(value));
+    return { name, value, standIn: random.base36(STAND_IN_CHARACTERS) };
   });
   const notices: string[] = [];
   const knownValues = plan.command.forwardedEnv.flatMap((name) => {
@@ -67,12 +71,39 @@ export function prepareHandover(parts: HandoverParts): Handover {
   const fingerprintKey = Buffer.from(random.bytes(32)).toString('base64');
   const auth = parts.proxyAuth === undefined ? {} : { proxyAuth: parts.proxyAuth };
   return {
-    secrets: { credentials, knownValues, fingerprintKey, ca, probeNonce, controlNonce, ...auth },
+    secrets: { credentials, placeholders, knownValues, fingerprintKey, ca, probeNonce, controlNonce, ...auth },
     caCertificate: ca.certificate,
     probeNonce,
     controlNonce,
+    standIns: Object.fromEntries(placeholders.map(({ name, standIn }) => [name, standIn])),
     notices,
   };
+}
+
+/** About 200 bits, and no character that any encoding of a request changes. */
+const STAND_IN_CHARACTERS = 40;
+
+/** What the gateway puts in must be told from ordinary text, or it could not be kept from leaking (SECURITY S14). */
+function refuseWeak(name: string, strength: ReturnType<typeof classifyValue>): void {
+  if (strength.kind === 'secret') return;
+  throw new BottleError('secret_weak', {
+    message: `the value of ${name} is ${strength.why}, so it can't be told from ordinary text and kept from leaking`,
+    key: name,
+    hint: `export ${name}=…   a real token`,
+  });
+}
+
+function refuseUnplaceable({ routes }: BottlePlan['gateway'], name: string, value: string): void {
+  for (const { placeholders, host } of routes.map(({ route }) => route)) {
+    for (const place of placeholders?.filter(({ env }) => env === name) ?? []) {
+      const problem = placeValueProblem(place.in, value);
+      if (problem === null) continue;
+      throw new BottleError('secret_invalid', {
+        message: `the value of ${name} ${problem}, so no request to ${host} could carry it in ${place.in} ${place.name}`,
+        key: name,
+      });
+    }
+  }
 }
 
 /** Found at the start, not at the first request that needs it. */

@@ -71,6 +71,7 @@ export function buildPlan(input: PlanInput): BuiltPlan {
   const policy = compilePolicy(gateway);
   if (!policy.ok) throw new BottleError('manifest_invalid', { message: policy.error.join('\n'), key: 'egress.routes' });
 
+  const placeholders = placeholderNames(input);
   const forwarded = input.env.filter(isForwarded);
   const credentials = credentialNames(merged.value.map(({ route }) => route));
   const plan = BottlePlanSchema.parse({
@@ -84,7 +85,8 @@ export function buildPlan(input: PlanInput): BuiltPlan {
         index === 0 ? shownAt(argument, input.provision.mounts) : argument,
       ),
       env: { ...bottleEnvironment(input.gitUser), ...plainEnv(input), ...input.provision.env },
-      forwardedEnv: forwarded.map(({ name }) => name),
+      forwardedEnv: forwarded.map(({ name }) => name).filter((name) => !placeholders.includes(name)),
+      placeholderEnv: [...placeholders],
       cwd: INSIDE.workspace,
     },
     files: [...input.provision.files],
@@ -103,6 +105,24 @@ export function buildPlan(input: PlanInput): BuiltPlan {
     plan,
     secrets: [...forwarded.map(envRequest), ...credentials.map((name) => credentialRequest(name, input.routes))],
   };
+}
+
+/** A stand-in needs a value behind it that is asked for or taken from the host; one that is in the file is no secret. */
+function placeholderNames(input: PlanInput): readonly string[] {
+  const declared = input.routes.flatMap(({ route, position }) =>
+    (route.placeholders ?? []).map(({ env }) => ({ env, host: route.host, position })),
+  );
+  for (const { env, host, position } of declared) {
+    const entry = input.env.find(({ name }) => name === env);
+    if (entry !== undefined && isForwarded(entry)) continue;
+    throw new BottleError('manifest_invalid', {
+      message: `placeholders of ${host}: ${env} is ${entry === undefined ? 'no entry of env' : 'a plain value, not a secret'}`,
+      key: `egress.routes (${host})`,
+      hint: `env: {${env}: '\${${env}}'}`,
+      ...(position === null ? {} : { position }),
+    });
+  }
+  return [...new Set(declared.map(({ env }) => env))];
 }
 
 function isForwarded({ from }: PlannedEnv): boolean {

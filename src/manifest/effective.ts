@@ -73,13 +73,14 @@ export function effectiveBottle(
 ): EffectiveBottle {
   const content = contentOf(tree);
   const env = envOf(content, tree);
+  const routes = routesOf(content, tree);
   return {
     names,
     lineage,
     description: content.description ?? null,
     env,
     provider: providerOf(content, tree),
-    egress: { log: content.egress?.log ?? 1, routes: routesOf(content, tree) },
+    egress: { log: content.egress?.log ?? 1, routes },
     gitUser: gitUserOf(content),
     workspace: content.workspace ?? null,
     resources: resourcesOf(content),
@@ -87,7 +88,7 @@ export function effectiveBottle(
     debug: content.debug ?? false,
     supervise: false,
     notices: [...notices, ...(content.supervise === undefined ? ['supervise is not built yet, so it is off'] : [])],
-    warnings: [...warnings, ...secretsInClear(env).map(clearWarning)],
+    warnings: [...warnings, ...secretsInClear(env, routes).map(clearWarning)],
     manifest: tree,
   };
 }
@@ -110,9 +111,14 @@ export interface SecretInClear {
   readonly origin: SourcePosition;
 }
 
-/** Forwarded secrets that the agent will see (SECURITY S8): all of them, as long as there are no placeholders. */
-export function secretsInClear(env: EffectiveBottle['env']): readonly SecretInClear[] {
+/** Forwarded secrets that the agent will see (SECURITY S8): those of which no route says where a stand-in is swapped. */
+export function secretsInClear(
+  env: EffectiveBottle['env'],
+  routes: readonly EffectiveRoute[],
+): readonly SecretInClear[] {
+  const outside = new Set(routes.flatMap(({ route }) => (route.placeholders ?? []).map((place) => place.env)));
   return Object.entries(env)
+    .filter(([name]) => !outside.has(name))
     .filter(([, value]) => value.kind === 'prompt' || (value.kind === 'host' && value.secret))
     .map(([name, { origin }]) => ({ name, origin }));
 }

@@ -37,6 +37,8 @@ export const BottlePlanSchema = z.strictObject({
     /** Plain values only. Forwarded values (names below) join them at the moment of the hand-over. */
     env: z.record(z.string(), z.string()),
     forwardedEnv: z.array(z.string()),
+    /** Variables of which the bottle gets a stand-in, made at the launch (SECURITY S9). */
+    placeholderEnv: z.array(z.string()),
     cwd: z.string(),
   }),
   files: z.array(ProvisionedFileSchema),

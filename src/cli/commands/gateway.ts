@@ -30,8 +30,9 @@ export async function gateway(context: CliContext, raw: Record<string, unknown>)
     allocateUid: context.allocateUid,
   });
   for (const notice of running.notices) context.terminal.say(`! ${notice}`);
-  const { proxy, ca, control } = running;
-  context.terminal.result(JSON.stringify({ slug, proxy, ca, control }));
+  const { proxy, ca, control, env } = running;
+  const standIns = Object.keys(env).length === 0 ? {} : { env };
+  context.terminal.result(JSON.stringify({ slug, proxy, ca, control, ...standIns }));
   if (options.logDecisions) {
     await running.onDecision((record) => {
       context.terminal.result(JSON.stringify(record));

@@ -68,13 +68,13 @@ type CommonInput = Omit<PlanInput, 'slug' | 'agent' | 'label' | 'backend' | 'pro
 
 function commonInput(context: CliContext, bottle: EffectiveBottle): CommonInput {
   const { upstream, strictSecrets } = context.settings();
-  const [clear] = secretsInClear(bottle.env);
+  const [clear] = secretsInClear(bottle.env, bottle.egress.routes);
   if (strictSecrets && clear !== undefined) {
     throw new BottleError('manifest_invalid', {
       message: `${clear.name} would be inside in clear, and settings.yml says strict_secrets`,
       key: `env.${clear.name}`,
       position: clear.origin,
-      hint: 'take it out of env, or give it to a route as auth',
+      hint: 'take it out of env, give it to a route as auth, or say under placeholders where it is needed',
     });
   }
   return {

@@ -31,6 +31,8 @@ export interface HarnessOptions {
   /** Values of the host variables that routes name by `token_ref`. */
   readonly tokens?: Readonly<Record<string, string>>;
   readonly knownValues?: Readonly<Record<string, string>>;
+  /** By variable: what the bottle has, and what is behind it. */
+  readonly placeholders?: Readonly<Record<string, { readonly standIn: string; readonly value: string }>>;
   readonly proxyAuth?: { readonly user: string; readonly password: string };
   readonly extraCa?: readonly string[];
   readonly timeouts?: Partial<Timeouts>;
@@ -151,6 +153,7 @@ export function secretsOf(options: HarnessOptions): GatewaySecrets {
     ca: bottleCa,
     probeNonce: PROBE_NONCE,
     controlNonce: CONTROL_NONCE,
+    placeholders: Object.entries(options.placeholders ?? {}).map(([name, entry]) => ({ name, ...entry })),
     ...(options.proxyAuth === undefined ? {} : { proxyAuth: options.proxyAuth }),
   };
 }
