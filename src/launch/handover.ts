@@ -36,14 +36,26 @@ export interface HandoverParts {
   readonly proxyAuth?: { readonly user: string; readonly password: string };
 }
 
-export function prepareHandover(parts: HandoverParts): Handover {
-  const { plan, values, random } = parts;
+/** The values of a launch, looked at once: which are scanned for, and which can't be told from ordinary text. */
+export interface InspectedValues {
+  readonly credentials: GatewaySecrets['credentials'];
+  readonly knownValues: GatewaySecrets['knownValues'];
+  /** Forwarded values that are not scanned for, with the reason (SECURITY S14). */
+  readonly notices: readonly string[];
+}
+
+/** Throws for a credential that no request could carry or that would be found in everything. */
+export function inspectValues({
+  plan,
+  values,
+  userName,
+}: Pick<HandoverParts, 'plan' | 'values' | 'userName'>): InspectedValues {
   const routedHosts = plan.gateway.routes.flatMap(({ route }) => {
     const pattern = parseHostSpec(route.host);
     return pattern.ok ? [pattern.value.host] : [];
   });
   const strengthOf = (value: string): ReturnType<typeof classifyValue> =>
-    classifyValue(value, { routedHosts, userName: parts.userName });
+    classifyValue(value, { routedHosts, userName });
 
   const credentials = plan.credentials.map(({ name }) => {
     const value = reveal(valueOf(values, `credential:${name}`), 'pipe');
@@ -65,6 +77,12 @@ export function prepareHandover(parts: HandoverParts): Handover {
     notices.push(`${name} is forwarded but not scanned for: it is ${strength.why}`);
     return [];
   });
+  return { credentials, knownValues, notices };
+}
+
+export function prepareHandover(parts: HandoverParts): Handover {
+  const { plan, random } = parts;
+  const { credentials, knownValues, notices } = inspectValues(parts);
   const ca = createBottleCa(parts.clock, plan.slug);
   const probeNonce = hex(random.bytes(16));
   const controlNonce = hex(random.bytes(16));

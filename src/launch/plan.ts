@@ -12,7 +12,7 @@ export interface PlannedEnv {
   readonly from:
     | { readonly kind: 'literal'; readonly value: string }
     | { readonly kind: 'host'; readonly variable: string; readonly secret: boolean }
-    | { readonly kind: 'prompt' };
+    | { readonly kind: 'prompt'; readonly message: string | null };
   readonly position: SourcePosition | null;
 }
 
@@ -150,8 +150,10 @@ function plainEnv(input: PlanInput): Record<string, string> {
 }
 
 function envRequest({ name, from, position }: PlannedEnv): SecretRequest {
-  const source =
-    from.kind === 'host' ? ({ kind: 'host', variable: from.variable } as const) : ({ kind: 'prompt' } as const);
+  const source: SecretRequest['from'] =
+    from.kind === 'host'
+      ? { kind: 'host', variable: from.variable }
+      : { kind: 'prompt', message: from.kind === 'prompt' ? from.message : null };
   return { name: `env:${name}`, from: source, position, key: `env.${name}` };
 }
 

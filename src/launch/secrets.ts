@@ -5,7 +5,8 @@ import type { SecretSource } from '../ports/secret-source.ts';
 /** A value the bottle needs, as the manifest asks for it. `name` is `env:NAME` or `credential:VARIABLE`. */
 export interface SecretRequest {
   readonly name: string;
-  readonly from: { readonly kind: 'host'; readonly variable: string } | { readonly kind: 'prompt' };
+  readonly from:
+    { readonly kind: 'host'; readonly variable: string } | { readonly kind: 'prompt'; readonly message: string | null };
   readonly position: SourcePosition | null;
   /** What it is for, for the error: `env.STRIPE_KEY`, `egress.routes[0].auth.token_ref`. */
   readonly key: string;

@@ -52,6 +52,11 @@ export function readBottleFile(paths: HomePaths, slug: string): BottleFile | nul
   return parsed.value;
 }
 
+/** A name is taken as long as its state directory is there. */
+export function bottleExists(paths: HomePaths, slug: string): boolean {
+  return fs.existsSync(bottlePaths(paths, slug).root);
+}
+
 export function listBottles(paths: HomePaths): readonly KnownBottle[] {
   if (!fs.existsSync(paths.stateRoot)) return [];
   return fs

@@ -187,7 +187,7 @@ describe('usage', () => {
     [['nonsense'], /unknown command/],
     [['run'], /missing required argument/],
     [['run', '--backend', 'castle', '--', 'true'], /Allowed choices/],
-    [['start', 'nobody'], /not built yet/],
+    [['start', 'nobody'], /there is no terminal here/],
     [['gateway', '--bottle', 'x', '--listen', 'here'], /127\.0\.0\.1:8080/],
   ])('%j is usage, exit 2 or an error of ours', async (args, message) => {
     using world = new World();

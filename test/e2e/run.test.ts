@@ -2,20 +2,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { answering, startOrigin, upstreamCa } from '../egress/support/origin.ts';
+import { leftovers } from './support/leftovers.ts';
 import { World } from './support/world.ts';
 
 const ROOT = process.getuid?.() === 0;
 const TOKEN = 'tok_9f8e7d6c5b4a39281706f5e4d3c2b1a0';
-
-/** What a bottle may leave on the machine: nothing. */
-function leftovers(world: World): readonly string[] {
-  const runtime = ROOT ? '/run/bot-bottle' : '';
-  const mark = world.slugs();
-  const directories = fs.existsSync(runtime)
-    ? fs.readdirSync(runtime).filter((name) => mark.some((slug) => name.startsWith(slug)))
-    : [];
-  return directories;
-}
 
 describe('run: any command in a bottle', () => {
   it('says nothing of its own, passes the exit code on, and leaves nothing', async () => {

@@ -1,6 +1,6 @@
-import { createInterface } from 'node:readline/promises';
 import { BottleError } from '../../kernel/errors.ts';
 import { performCleanup, planCleanup, type CleanupAction } from '../../launch/cleanup.ts';
+import { confirm } from '../ask.ts';
 import type { CliContext } from '../context.ts';
 
 export interface CleanupOptions {
@@ -44,7 +44,5 @@ async function confirmed(context: CliContext): Promise<boolean> {
   if (!context.interactive) {
     throw new BottleError('usage', { message: 'nobody can be asked here', hint: 'bot-bottle cleanup --yes' });
   }
-  using questions = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await questions.question('Do this? [y/N] ');
-  return /^y(es)?$/i.test(answer.trim());
+  return confirm('Do this?', context.stopRequested);
 }

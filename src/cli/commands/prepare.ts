@@ -2,10 +2,8 @@ import path from 'node:path';
 import { BottleError } from '../../kernel/errors.ts';
 import { buildPlan, type BuiltPlan, type PlanInput, type PlannedEnv } from '../../launch/plan.ts';
 import { checkWorkspaceSource } from '../../launch/workspace.ts';
-import { freshSlug, slugFromLabel } from '../../launch/slug.ts';
 import { placeText, secretsInClear, type EffectiveBottle } from '../../manifest/index.ts';
 import { reveal } from '../../platform/reveal.ts';
-import { systemRandom } from '../../platform/random.ts';
 import type { SourcedRoute } from '../../policy/merge.ts';
 import { commandProvider, providerFor, verifyProvision, type ProvisionPlan } from '../../providers/index.ts';
 import { INSIDE, type BackendName, type BottlePlan } from '../../schema/plan.ts';
@@ -17,6 +15,7 @@ export interface PrepareRequest {
   readonly bottle: EffectiveBottle;
   readonly backend: BackendName;
   readonly label: string | null;
+  readonly slug: string;
   /** `--cwd`, resolved; null when the workspace stays empty unless the manifest says otherwise. */
   readonly workspaceDirectory: string | null;
   readonly workspaceMode: string | null;
@@ -26,19 +25,23 @@ export interface PrepareRequest {
   readonly command: readonly string[];
 }
 
-export async function prepare(context: CliContext, request: PrepareRequest): Promise<BuiltPlan> {
+export async function prepare(
+  context: CliContext,
+  request: PrepareRequest,
+): Promise<BuiltPlan & { readonly providerTitle: string }> {
   const { bottle } = request;
-  const slug = request.label === null ? freshSlug(request.agent, systemRandom) : slugFromLabel(request.label);
-  return buildPlan({
+  const provided = await provision(context, request);
+  const built = buildPlan({
     ...commonInput(context, bottle),
-    slug,
+    slug: request.slug,
     agent: request.agent,
     label: request.label,
     backend: request.backend,
     provider: request.provider,
-    provision: await provision(context, request),
+    provision: provided,
     workspace: workspaceOf(context, request),
   });
+  return { ...built, providerTitle: provided.title };
 }
 
 /** The part of a plan that `gateway` and `explain` need: no agent, no workspace. */
@@ -148,7 +151,7 @@ function plannedEnv(bottle: EffectiveBottle): readonly PlannedEnv[] {
       case 'host':
         return { name, position: origin, from: { kind: 'host', variable: value.variable, secret: value.secret } };
       case 'prompt':
-        return { name, position: origin, from: { kind: 'prompt' } };
+        return { name, position: origin, from: { kind: 'prompt', message: value.message } };
     }
   });
 }

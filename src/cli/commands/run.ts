@@ -1,6 +1,10 @@
 import { attach, openControllingTerminal } from '../attach.ts';
 import type { CliContext } from '../context.ts';
 import { RunOptionsSchema } from '../options.ts';
+import { freshSlug } from '../../launch/slug.ts';
+import { systemRandom } from '../../platform/random.ts';
+import { resolveSecrets } from '../../launch/secrets.ts';
+import { askSecrets } from '../secret-prompts.ts';
 import { chooseBackend } from './backend-choice.ts';
 import { prepare } from './prepare.ts';
 import { runSession } from './session.ts';
@@ -20,6 +24,7 @@ export async function run(
     bottle,
     backend: backend.capabilities.name,
     label: null,
+    slug: freshSlug('run', systemRandom),
     workspaceDirectory: context.cwd,
     workspaceMode: options.workspace ?? null,
     provider: 'command',
@@ -32,11 +37,14 @@ export async function run(
   const elapsed = (): string => `${((performance.now() - startedAt) / 1000).toFixed(2)} s`;
   if (say !== null) for (const warning of built.plan.warnings) say(`! ${warning}`);
   using terminal = context.interactive && context.outputIsTerminal ? openControllingTerminal() : null;
+  const attachment = terminal === null ? null : await attach(terminal);
+  const secrets = terminal === null ? context.secrets : await askSecrets(built.secrets, context.secrets, terminal);
   const result = await runSession(context, {
     built,
+    values: resolveSecrets(built.secrets, secrets),
     backend,
     stdio: ['inherit', 'inherit', 'inherit'],
-    attachment: terminal === null ? null : await attach(terminal),
+    attachment,
     ...(say === null
       ? {}
       : {

@@ -1,8 +1,8 @@
 import type { AgentExit, ApplyContext, Backend } from '../../ports/backend.ts';
 import { BottleError } from '../../kernel/errors.ts';
+import type { Secret } from '../../kernel/secret.ts';
 import { launchBottle, type LaunchedBottle } from '../../launch/bottle.ts';
 import type { BuiltPlan } from '../../launch/plan.ts';
-import { resolveSecrets } from '../../launch/secrets.ts';
 import { settle, stampWorkspace, type Settlement } from '../../launch/settle.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { systemRandom } from '../../platform/random.ts';
@@ -13,6 +13,7 @@ import { countDecisions, type DecisionCounts } from './decisions.ts';
 /** One bottle's life as `run` and `start` share it: launch, let the agent work, settle, take down. */
 export interface SessionOptions {
   readonly built: BuiltPlan;
+  readonly values: ReadonlyMap<string, Secret>;
   readonly backend: Backend;
   readonly stdio: ApplyContext['stdio'];
   /** Joins the operator's terminal to the agent's. */
@@ -27,14 +28,15 @@ export interface SessionResult {
   readonly settlement: Settlement;
   readonly stateDirectory: string;
   readonly decisions: DecisionCounts;
+  /** From the agent's first instruction to its end. */
+  readonly elapsedMs: number;
 }
 
 /** Given to the agent between TERM and KILL when the operator stops the bottle. */
 const STOP_GRACE_MS = 8_000;
 
 export async function runSession(context: CliContext, options: SessionOptions): Promise<SessionResult> {
-  const { plan, secrets } = options.built;
-  const values = resolveSecrets(secrets, context.secrets);
+  const { plan } = options.built;
   const probe = await options.backend.probe();
   if (!probe.available) {
     throw new BottleError('backend_unavailable', { message: `${plan.backend}: ${probe.why}`, hint: probe.fix });
@@ -43,7 +45,7 @@ export async function runSession(context: CliContext, options: SessionOptions): 
     plan,
     backend: options.backend,
     paths: context.paths,
-    values,
+    values: options.values,
     userName: context.userName,
     stdio: options.stdio,
     terminal: options.attachment,
@@ -65,7 +67,9 @@ async function finish(context: CliContext, bottle: LaunchedBottle, options: Sess
     stampWorkspace(bottle.paths);
     context.stopRequested.addEventListener('abort', stop, { once: true });
     options.attachment?.begin();
+    const begunAt = performance.now();
     const exit = await bottle.run();
+    const elapsedMs = performance.now() - begunAt;
     await options.attachment?.[Symbol.asyncDispose]();
     const settlement = settle(exit, bottle.paths);
     await bottle.end();
@@ -78,6 +82,7 @@ async function finish(context: CliContext, bottle: LaunchedBottle, options: Sess
       settlement,
       stateDirectory: bottle.paths.root,
       decisions,
+      elapsedMs,
     };
   } catch (failure) {
     await bottle.end();

@@ -1,97 +1,297 @@
 import { BottleError } from '../../kernel/errors.ts';
-import type { BuiltPlan } from '../../launch/plan.ts';
+import { inspectValues } from '../../launch/handover.ts';
+import { preflight, preflightJson, type PreflightParts } from '../../launch/preflight.ts';
+import { resolveSecrets } from '../../launch/secrets.ts';
+import { freshSlug, slugFromLabel } from '../../launch/slug.ts';
+import type { Agent, EffectiveBottle, Manifests } from '../../manifest/index.ts';
+import { systemRandom } from '../../platform/random.ts';
+import type { Backend } from '../../ports/backend.ts';
+import { bottleExists } from '../../state/bottles.ts';
+import { confirm, askLine, cancelled } from '../ask.ts';
+import { attach, openControllingTerminal, type ControllingTerminal } from '../attach.ts';
 import type { CliContext } from '../context.ts';
 import { StartOptionsSchema, type StartOptions } from '../options.ts';
+import { labelColour, paint, type LabelColour } from '../paint.ts';
+import { preflightText } from '../preflight-text.ts';
+import { Progress } from '../progress.ts';
+import { askSecrets } from '../secret-prompts.ts';
 import { chooseBackend } from './backend-choice.ts';
+import { bottlesOf } from './bottles-of.ts';
 import { prepare } from './prepare.ts';
 import { runSession, type SessionResult } from './session.ts';
+import { jsonResult, summary } from './summary.ts';
 
-/** `start`, the headless path: the agent works on its prompt, and the result is one JSON object. */
+type Prepared = Awaited<ReturnType<typeof prepare>>;
+
+/** Who and what a start is about, once everything was picked. */
+interface Subject {
+  readonly agent: Agent;
+  readonly bottle: EffectiveBottle;
+  readonly label: string | null;
+  readonly colour: LabelColour | null;
+}
+
+/**
+ * An agent in a bottle. On a terminal: pick what was not named, show what is about to happen, ask, attach. Headless:
+ * the agent works on its prompt, and the result is one JSON object. Cancelled anywhere, nothing stays behind.
+ */
 export async function start(
   context: CliContext,
   agentName: string | null,
   raw: Record<string, unknown>,
 ): Promise<number> {
   const options = StartOptionsSchema.parse(raw);
-  const task = checkOptions(options);
-  if (agentName === null)
-    throw new BottleError('usage', { message: 'which agent?', hint: 'bot-bottle list available' });
-  const manifests = context.manifests();
-  const agent = manifests.loadAgent(agentName);
-  const bottleNames = options.bottle.length > 0 ? options.bottle : agent.bottle === null ? [] : [agent.bottle.name];
-  if (bottleNames.length === 0) {
+  checkOptions(options);
+  const dryRun = options.dryRun || context.environment['BOT_BOTTLE_DRY_RUN'] === '1';
+  if (options.headless || dryRun) return startHeadless(context, agentName, options, dryRun);
+  using terminal = openControllingTerminal();
+  if (terminal !== null) return await startOnTerminal(context, agentName, options, terminal);
+  throw new BottleError('usage', {
+    message: 'there is no terminal here, so nobody could talk to the agent',
+    hint: 'bot-bottle start AGENT --headless --prompt "what to do"',
+  });
+}
+
+function checkOptions(options: StartOptions): void {
+  if (options.headless && !options.dryRun && options.prompt === undefined) {
+    throw new BottleError('usage', { message: '--headless needs a task', hint: '--prompt "what to do"' });
+  }
+  if (!options.headless && !options.dryRun && options.prompt !== undefined) {
     throw new BottleError('usage', {
-      message: `agent ${agentName} names no bottle`,
-      hint: `bot-bottle start ${agentName} --bottle NAME`,
+      message: '--prompt is the task of a headless start',
+      hint: 'bot-bottle start AGENT --headless --prompt "what to do"',
     });
   }
-  const bottle = manifests.loadForAgent(agent, bottleNames);
+}
+
+async function startHeadless(
+  context: CliContext,
+  agentName: string | null,
+  options: StartOptions,
+  dryRun: boolean,
+): Promise<number> {
+  if (agentName === null) {
+    throw new BottleError('usage', { message: 'which agent?', hint: 'bot-bottle list available' });
+  }
+  const agent = context.manifests().loadAgent(agentName);
+  const bottle = context.manifests().loadForAgent(agent, bottlesOf(agent, options.bottle));
+  const subject = { agent, bottle, label: options.label ?? null, colour: labelColour(options.color) };
   const backend = chooseBackend(context, options.backend);
+  for (let attempt = 1; ; attempt += 1) {
+    const built = await prepared(context, subject, backend, options, headlessSlug(context, subject, attempt));
+    if (dryRun) return showPlan(context, built, subject, backend, options.json);
+    const values = resolveSecrets(built.secrets, context.secrets);
+    for (const warning of built.plan.warnings) context.terminal.say(`! ${warning}`);
+    try {
+      const stdio = ['ignore', 'inherit', 'inherit'] as const;
+      const result = await runSession(context, { built, values, backend, stdio, attachment: null });
+      if (options.json) context.terminal.result(JSON.stringify(jsonResult(result)));
+      else context.terminal.say(summary(result));
+      return result.exit.exitCode;
+    } catch (failure) {
+      // Another start took the name between the look and the launch: nobody can be asked, so the next name is tried.
+      if (!(failure instanceof BottleError) || failure.code !== 'bottle_busy' || attempt >= NAME_ATTEMPTS)
+        throw failure;
+    }
+  }
+}
+
+const NAME_ATTEMPTS = 50;
+
+/** In headless mode a label that is taken is made unique: `fix`, `fix-2`, `fix-3`. */
+function headlessSlug(context: CliContext, { agent, label }: Subject, attempt: number): string {
+  if (label === null) return freshSlug(agent.name, systemRandom);
+  const slug = slugFromLabel(label);
+  const taken = (candidate: string): boolean => bottleExists(context.paths, candidate);
+  let number = attempt;
+  while (taken(numbered(slug, number))) number += 1;
+  return numbered(slug, number);
+}
+
+function numbered(slug: string, number: number): string {
+  const suffix = number === 1 ? '' : `-${String(number)}`;
+  return `${slug.slice(0, 63 - suffix.length)}${suffix}`;
+}
+
+function prepared(
+  context: CliContext,
+  { agent, bottle, label }: Subject,
+  backend: Backend,
+  options: StartOptions,
+  slug: string,
+): Promise<Prepared> {
   const workspaceDirectory = options.cwd === undefined ? null : options.cwd === true ? context.cwd : options.cwd;
-  const built = await prepare(context, {
-    agent: agentName,
+  return prepare(context, {
+    agent: agent.name,
     bottle,
     backend: backend.capabilities.name,
-    label: options.label ?? null,
+    label,
+    slug,
     workspaceDirectory,
     workspaceMode: options.workspace ?? null,
     provider: bottle.provider?.template ?? 'claude',
     prompt: agent.prompt,
-    headlessPrompt: task,
+    headlessPrompt: options.headless ? (options.prompt ?? 'dry run') : null,
     command: [],
   });
-  for (const warning of built.plan.warnings) context.terminal.say(`! ${warning}`);
-  if (options.dryRun || context.environment['BOT_BOTTLE_DRY_RUN'] === '1') return showPlan(context, built);
-  const result = await runSession(context, {
-    built,
-    backend,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    attachment: null,
-  });
-  report(context, result, options.json);
-  return result.exit.exitCode;
 }
 
-function checkOptions(options: StartOptions): string | null {
-  if (options.dryRun) return options.prompt ?? 'dry run';
-  if (!options.headless) {
-    throw new BottleError('feature_missing', {
-      message: 'starting with a terminal is not built yet',
-      hint: 'bot-bottle start AGENT --headless --prompt "…"   or   bot-bottle run --bottle NAME -- COMMAND',
-    });
-  }
-  if (options.prompt === undefined) {
-    throw new BottleError('usage', { message: '--headless needs a task', hint: '--prompt "what to do"' });
-  }
-  return options.prompt;
+function preflightParts(
+  built: Prepared,
+  { bottle }: Subject,
+  backend: Backend,
+  weakValues: readonly string[],
+): PreflightParts {
+  const { plan, providerTitle } = built;
+  return { plan, bottle, providerTitle, wall: backend.capabilities.wall, weakValues };
 }
 
-function showPlan(context: CliContext, built: BuiltPlan): number {
-  context.terminal.result(JSON.stringify(built.plan, null, 2));
+/** Values are not asked for: what would be asked is in the manifest, and nothing is going to be started. */
+function showPlan(context: CliContext, built: Prepared, subject: Subject, backend: Backend, asJson: boolean): number {
+  const parts = preflightParts(built, subject, backend, []);
+  context.terminal.result(
+    asJson ? JSON.stringify(preflightJson(parts), null, 2) : preflightText(preflight(parts), false),
+  );
   return 0;
 }
 
-/** REFERENCE 4: `{slug, exitCode, preserved, branches, decisions, proposals}`, the last line of stdout. */
-function report(context: CliContext, result: SessionResult, asJson: boolean): void {
-  const preserved = result.settlement.kind === 'kept';
-  if (asJson) {
-    context.terminal.result(
-      JSON.stringify({
-        slug: result.slug,
-        exitCode: result.exit.exitCode,
-        preserved,
-        branches: [],
-        decisions: result.decisions,
-        proposals: [],
-        stateDirectory: preserved ? result.stateDirectory : null,
-      }),
-    );
-    return;
+async function startOnTerminal(
+  context: CliContext,
+  agentName: string | null,
+  options: StartOptions,
+  terminal: ControllingTerminal,
+): Promise<number> {
+  const say = (text: string): void => {
+    terminal.output.write(`${text}\n`);
+  };
+  const { colour } = context.terminal;
+  const subject = await pickSubject(context, agentName, options, terminal);
+  const backend = chooseBackend(context, options.backend);
+  const slug = await freeSlug(context, subject, terminal);
+  const built = await prepared(context, subject, backend, options, slug);
+  const secrets = await askSecrets(built.secrets, context.secrets, terminal);
+  const values = resolveSecrets(built.secrets, secrets);
+  const { notices } = inspectValues({ plan: built.plan, values, userName: context.userName });
+  say('');
+  say(preflightText(preflight(preflightParts(built, subject, backend, notices)), colour));
+  say('');
+  if (!options.yes && !(await confirm('Start?', context.stopRequested, terminal))) throw cancelled();
+  await using attachment = await attach(terminal);
+  if (attachment === null) throw noPty();
+  const progress = new Progress(say);
+  const name = paint(built.plan.label ?? slug, subject.colour ?? 'bold', colour);
+  const result = await runSession(context, {
+    built,
+    values,
+    backend,
+    stdio: ['ignore', 'ignore', 'ignore'],
+    attachment,
+    onStep: (step) => {
+      progress.step(step);
+    },
+    onReady: (bottle) => {
+      progress.ready(bottle.proof.checks.length);
+      terminal.output.write(pushTitle(built.plan.label ?? slug));
+    },
+  });
+  terminal.output.write(POP_TITLE);
+  report(context, result, { say, name, asJson: options.json });
+  return result.exit.exitCode;
+}
+
+function report(
+  context: CliContext,
+  result: SessionResult,
+  { say, name, asJson }: { readonly say: (text: string) => void; readonly name: string; readonly asJson: boolean },
+): void {
+  if (asJson) context.terminal.result(JSON.stringify(jsonResult(result)));
+  else say(summary(result, name));
+}
+
+/** The window's own title is kept by the terminal and brought back at the end. */
+const pushTitle = (title: string): string => `\u001b[22;0t\u001b]0;${title.replace(/\p{Cc}/gu, '')} · bot-bottle\u0007`;
+const POP_TITLE = '\u001b[23;0t';
+
+function noPty(): BottleError {
+  return new BottleError('tool_missing', {
+    message: 'a terminal for the agent can’t be made: the package for this platform is not installed',
+    hint: `npm install @lydell/node-pty-${process.platform}-${process.arch}`,
+  });
+}
+
+async function pickSubject(
+  context: CliContext,
+  agentName: string | null,
+  options: StartOptions,
+  terminal: ControllingTerminal,
+): Promise<Subject> {
+  const manifests = context.manifests();
+  const signal = context.stopRequested;
+  const picked = agentName === null;
+  const agent = manifests.loadAgent(agentName ?? (await chooseAgent(manifests, terminal, signal)));
+  const named = options.bottle.length > 0 || agent.bottle !== null;
+  const names = named ? bottlesOf(agent, options.bottle) : await chooseBottles(manifests, terminal, signal);
+  const bottle = manifests.loadForAgent(agent, names);
+  const ask = picked && !options.yes;
+  const { pickColour, pickLabel } = await import('../pick.ts');
+  const label = options.label ?? (ask ? await pickLabel(terminal, signal) : null);
+  const colour = labelColour(options.color) ?? (ask && label !== null ? await pickColour(terminal, signal) : null);
+  return { agent, bottle, label, colour };
+}
+
+async function chooseAgent(manifests: Manifests, terminal: ControllingTerminal, signal: AbortSignal): Promise<string> {
+  const agents = manifests.listAgents();
+  if (agents.length === 0) {
+    throw new BottleError('manifest_not_found', { message: 'there are no agents yet', hint: 'bot-bottle init' });
   }
-  const { allow, deny } = result.decisions;
-  context.terminal.say(
-    `${result.slug} ended (exit ${String(result.exit.exitCode)}) · ${String(allow)} requests allowed, ${String(deny)} refused`,
+  const { pickAgent } = await import('../pick.ts');
+  return pickAgent(
+    agents.map(({ name, file }) => ({ name, hint: file })),
+    terminal,
+    signal,
   );
-  if (preserved)
-    context.terminal.say(`  its work is kept in ${result.stateDirectory}/workspace; treat it as somebody else's`);
+}
+
+async function chooseBottles(
+  manifests: Manifests,
+  terminal: ControllingTerminal,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const bottles = manifests.listBottles();
+  if (bottles.length === 0) {
+    throw new BottleError('manifest_not_found', { message: 'there are no bottles yet', hint: 'bot-bottle init' });
+  }
+  const { pickBottles } = await import('../pick.ts');
+  return pickBottles(
+    bottles.map(({ name }) => ({ name, hint: lineageOf(manifests, name) })),
+    terminal,
+    signal,
+  );
+}
+
+/** A broken file hurts only who picks it: here it shows what is wrong instead of what it is laid over. */
+function lineageOf(manifests: Manifests, name: string): string {
+  try {
+    const { lineage, description } = manifests.loadEffective([name]);
+    const over = lineage.slice(1);
+    return [over.length === 0 ? '' : `← ${over.join(' ← ')}`, description ?? ''].filter(Boolean).join('   ');
+  } catch (failure) {
+    if (failure instanceof BottleError) return `broken: ${failure.message.split('\n')[0] ?? ''}`;
+    throw failure;
+  }
+}
+
+/** On a terminal a label that is taken is asked for again. */
+async function freeSlug(
+  context: CliContext,
+  { agent, label }: Subject,
+  terminal: ControllingTerminal,
+): Promise<string> {
+  if (label === null) return freshSlug(agent.name, systemRandom);
+  let slug = slugFromLabel(label);
+  while (bottleExists(context.paths, slug)) {
+    const again = await askLine(`There is a bottle called ${slug}. Another label`, '', context.stopRequested, terminal);
+    if (again !== '') slug = slugFromLabel(again);
+  }
+  return slug;
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { findProgram } from '../../../src/bundle/host-facts.ts';
-import { pollUntil } from '../../../src/launch/readiness.ts';
 import type { World } from './world.ts';
 
 export const TMUX = findProgram('tmux');
@@ -50,11 +50,15 @@ export class Terminal implements Disposable {
     return { alternate, cursor, mouse };
   }
 
-  sees(pattern: RegExp): Promise<string> {
-    return pollUntil(String(pattern), 20_000, () => {
+  /** The screen once it shows the pattern; else an error that shows the screen. */
+  async sees(pattern: RegExp, withinMs = 15_000): Promise<string> {
+    const end = performance.now() + withinMs;
+    for (;;) {
       const screen = this.screen();
-      return pattern.test(screen) ? screen : null;
-    });
+      if (pattern.test(screen)) return screen;
+      if (performance.now() > end) throw new Error(`${String(pattern)} is not on the screen:\n${screen.trimEnd()}`);
+      await sleep(30);
+    }
   }
 
   [Symbol.dispose](): void {

@@ -1,0 +1,140 @@
+import {
+  explainJson,
+  explainLines,
+  placeText,
+  secretsInClear,
+  type EffectiveBottle,
+  type ExplainedLine,
+  type ExplainedManifest,
+} from '../manifest/index.ts';
+import type { BottlePlan } from '../schema/plan.ts';
+
+/** What a start is about to do, for the operator to say yes to: values masked, each line with where it comes from. */
+export interface Preflight {
+  readonly title: string;
+  /** The effective manifest. */
+  readonly manifest: readonly ExplainedLine[];
+  /** What the command line, the provider and defaults add to it. */
+  readonly added: readonly ExplainedLine[];
+  readonly warnings: readonly PreflightWarning[];
+}
+
+export interface PreflightWarning {
+  /** `danger`: something would be open that is closed by default; shown in red. */
+  readonly level: 'danger' | 'note';
+  readonly text: string;
+  /** Lines that would avoid it, to paste. */
+  readonly fix: readonly string[];
+}
+
+export interface PreflightParts {
+  readonly plan: BottlePlan;
+  readonly bottle: EffectiveBottle;
+  /** `claude 2.1`, `command`. */
+  readonly providerTitle: string;
+  /** One line of the backend: what its wall is made of. */
+  readonly wall: string;
+  /** Values that are forwarded but not scanned for, with the reason (SECURITY S14). */
+  readonly weakValues: readonly string[];
+}
+
+export function preflight(parts: PreflightParts): Preflight {
+  const { plan, bottle } = parts;
+  return {
+    title: [plan.label ?? plan.agent, parts.providerTitle, plan.backend].join(' · '),
+    manifest: bottle.manifest.entries.size === 0 ? [] : explainLines(bottle),
+    added: addedLines(parts),
+    warnings: [
+      ...clearValues(bottle),
+      ...openRoutes(bottle),
+      ...parts.weakValues.map(note),
+      ...plan.warnings.filter((text) => !text.includes(' would be inside in clear ')).map(note),
+    ],
+  };
+}
+
+/** For `--json`: the same, with the whole plan. */
+export interface PreflightJson extends ExplainedManifest {
+  readonly slug: string;
+  readonly agent: string;
+  readonly backend: string;
+  readonly added: readonly ExplainedLine[];
+  readonly plan: BottlePlan;
+}
+
+export function preflightJson(parts: PreflightParts): PreflightJson {
+  const { plan, bottle } = parts;
+  const { added, warnings } = preflight(parts);
+  return {
+    ...explainJson(bottle),
+    slug: plan.slug,
+    agent: plan.agent,
+    backend: plan.backend,
+    added,
+    warnings: warnings.map(({ text }) => text),
+    plan,
+  };
+}
+
+function addedLines({ plan, wall }: PreflightParts): readonly ExplainedLine[] {
+  const provided = plan.gateway.routes.filter(({ origin }) => origin === 'provider');
+  return [
+    ...provided.map(({ route, source }) => {
+      const methods = route.matches?.flatMap((match) => match.methods ?? []) ?? [];
+      const paths = route.matches?.flatMap((match) => match.paths?.map(({ value }) => value) ?? []) ?? [];
+      const token = route.auth === undefined ? '' : `, token ${route.auth.token_ref}`;
+      const what = [[...new Set(methods)].join('|'), [...new Set(paths)].join(' ')].filter(Boolean).join(' ');
+      return { text: `route ${route.host}${token}${what === '' ? '' : `, ${what}`}`, source };
+    }),
+    { text: `workspace ${workspaceText(plan)}`, source: null },
+    { text: `walls ${plan.backend}: ${wall}`, source: null },
+  ];
+}
+
+function workspaceText({ workspace }: BottlePlan): string {
+  return workspace.mode === 'none' ? 'none: empty at the start' : `${workspace.source} (${workspace.mode})`;
+}
+
+/** SECURITY S8: each secret that would be inside, with the lines that keep it out. */
+function clearValues(bottle: EffectiveBottle): readonly PreflightWarning[] {
+  return secretsInClear(bottle.env).map(({ name, origin }) => ({
+    level: 'danger',
+    text: `${name} would be inside in clear (${placeText(origin)}): the agent can read it, and encryption would carry it out`,
+    fix: [
+      'Keep it out: take it out of env, and let the gateway put it in:',
+      `  egress: {routes: [{host: api.example.com, auth: {scheme: Bearer, token_ref: ${name}}}]}`,
+    ],
+  }));
+}
+
+/** Where nothing is decided but the host: the agent can carry data to an account of anybody's. */
+function openRoutes(bottle: EffectiveBottle): readonly PreflightWarning[] {
+  return bottle.egress.routes.flatMap(({ route, origin }): readonly PreflightWarning[] => {
+    const place = placeText(origin);
+    const unscanned: readonly PreflightWarning[] =
+      route.dlp?.outbound_detectors === false
+        ? [
+            {
+              level: 'danger',
+              text: `${route.host} is not scanned (${place}): what leaves there is not looked at`,
+              fix: [],
+            },
+          ]
+        : [];
+    const foreign: readonly PreflightWarning[] =
+      route.auth === undefined && route.agent_credentials === 'allow'
+        ? [
+            {
+              level: 'danger',
+              text: `${route.host} takes credentials of the agent's own (${place}): anyone can have an account there`,
+              fix: ['agent_credentials: deny'],
+            },
+          ]
+        : [];
+    return [...unscanned, ...foreign];
+  });
+}
+
+function note(text: string): PreflightWarning {
+  return { level: 'note', text, fix: [] };
+}

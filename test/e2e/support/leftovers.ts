@@ -1,0 +1,54 @@
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import os from 'node:os';
+import type { World } from './world.ts';
+
+/**
+ * All that bottles of this world have left on the machine, however they ended: runtime directories, processes that work
+ * on it, mounts and control groups. Nothing is what there should be.
+ */
+export function leftovers(world: World): readonly string[] {
+  return [...runtimeDirectories(world), ...processesOf(world), ...mountsOf(world)];
+}
+
+function runtimeDirectories(world: World): readonly string[] {
+  const mark = `.${crypto.hash('sha256', world.home, 'hex').slice(0, 8)}`;
+  const uid = process.getuid?.() ?? 0;
+  const places = ['/run/bot-bottle', path.join(os.tmpdir(), `bot-bottle-${String(uid)}`)];
+  return places.flatMap((place) =>
+    fs.existsSync(place)
+      ? fs
+          .readdirSync(place)
+          .filter((name) => name.endsWith(mark))
+          .map((name) => path.join(place, name))
+      : [],
+  );
+}
+
+/** Ours carry the world's paths in their arguments, or work in them. */
+function processesOf(world: World): readonly string[] {
+  return fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .flatMap((pid) => {
+      const command = contentOf(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim();
+      return command.includes(world.home) && !/^\S*tmux /.test(command) ? [`process ${pid}: ${command}`] : [];
+    });
+}
+
+function mountsOf(world: World): readonly string[] {
+  return contentOf('/proc/self/mountinfo')
+    .split('\n')
+    .filter((line) => line.includes(world.root))
+    .map((line) => `mount ${line}`);
+}
+
+function contentOf(file: string): string {
+  try {
+    return fs.readFileSync(file, 'latin1');
+  } catch {
+    // Gone meanwhile.
+    return '';
+  }
+}
