@@ -40,6 +40,8 @@ export interface HandoverParts {
 export interface InspectedValues {
   readonly credentials: GatewaySecrets['credentials'];
   readonly knownValues: GatewaySecrets['knownValues'];
+  /** Values that stay outside: the bottle gets a stand-in for each (SECURITY S9). */
+  readonly placed: readonly { readonly name: string; readonly value: string }[];
   /** Forwarded values that are not scanned for, with the reason (SECURITY S14). */
   readonly notices: readonly string[];
 }
@@ -63,11 +65,11 @@ export function inspectValues({
     refuseWeak(name, strengthOf(value));
     return { name, value };
   });
-  const placeholders = plan.command.placeholderEnv.map((name) => {
+  const placed = plan.command.placeholderEnv.map((name) => {
     const value = reveal(valueOf(values, `env:${name}`), 'pipe');
     refuseUnplaceable(plan.gateway, name, value);
     refuseWeak(name, strengthOf(value));
-    return { name, value, standIn: random.base36(STAND_IN_CHARACTERS) };
+    return { name, value };
   });
   const notices: string[] = [];
   const knownValues = plan.command.forwardedEnv.flatMap((name) => {
@@ -77,12 +79,13 @@ export function inspectValues({
     notices.push(`${name} is forwarded but not scanned for: it is ${strength.why}`);
     return [];
   });
-  return { credentials, knownValues, notices };
+  return { credentials, knownValues, placed, notices };
 }
 
 export function prepareHandover(parts: HandoverParts): Handover {
   const { plan, random } = parts;
-  const { credentials, knownValues, notices } = inspectValues(parts);
+  const { credentials, knownValues, placed, notices } = inspectValues(parts);
+  const placeholders = placed.map((value) => ({ ...value, standIn: random.base36(STAND_IN_CHARACTERS) }));
   const ca = createBottleCa(parts.clock, plan.slug);
   const probeNonce = hex(random.bytes(16));
   const controlNonce = hex(random.bytes(16));

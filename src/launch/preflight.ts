@@ -97,12 +97,12 @@ function workspaceText({ workspace }: BottlePlan): string {
 
 /** SECURITY S8: each secret that would be inside, with the lines that keep it out. */
 function clearValues(bottle: EffectiveBottle): readonly PreflightWarning[] {
-  return secretsInClear(bottle.env).map(({ name, origin }) => ({
+  return secretsInClear(bottle.env, bottle.egress.routes).map(({ name, origin }) => ({
     level: 'danger',
     text: `${name} would be inside in clear (${placeText(origin)}): the agent can read it, and encryption would carry it out`,
     fix: [
-      'Keep it out: take it out of env, and let the gateway put it in:',
-      `  egress: {routes: [{host: api.example.com, auth: {scheme: Bearer, token_ref: ${name}}}]}`,
+      'Keep it out, with these lines on the route of the host that it is for:',
+      `  placeholders: [{env: ${name}, in: header, name: authorization}]`,
     ],
   }));
 }
