@@ -1,13 +1,13 @@
 import { scanText, type KnownValues } from '../dlp/known-values.ts';
 import { redactText } from '../dlp/redact.ts';
 import type { Header } from '../policy/decide.ts';
-import { LAST_CHUNK } from '../protocol/http1/body.ts';
+import { encodeLastChunk } from '../protocol/http1/body.ts';
 import { responseFraming, keepAlive, type Framing } from '../protocol/http1/framing.ts';
 import { parseResponseHead, serialiseResponseHead, type ResponseHead } from '../protocol/http1/head.ts';
 import { BodyReader } from './body-reader.ts';
 import type { Timeouts } from './core.ts';
 import { readHead } from './head-reader.ts';
-import { agentHeaders, answerFraming, headerTokens, headerValues } from './headers.ts';
+import { agentHeaders, answerFraming, answerTrailers, headerTokens, headerValues } from './headers.ts';
 import type { RequestAccount } from './record.ts';
 import { WireError, type Wire } from './wire.ts';
 
@@ -32,6 +32,10 @@ export interface AnswerParts {
   readonly timeouts: Timeouts;
   readonly method: string;
   readonly agentIsHttp10: boolean;
+  /** The agent said that it reads trailers. */
+  readonly wantsTrailers: boolean;
+  /** Interim answers (103) are passed on: over HTTP/1.1 many clients take the first they see for the last. */
+  readonly wantsInterim: boolean;
   /** Asked when the answer's head is written: whether the agent's connection can carry another request. */
   readonly mayKeepAlive: () => boolean;
   /** The injected credential: masked where the head echoes it. */
@@ -75,7 +79,8 @@ export async function relayAnswer(parts: AnswerParts): Promise<AnswerOutcome> {
 type FinalHead =
   { readonly kind: 'head'; readonly head: ResponseHead } | Extract<AnswerOutcome, { readonly kind: 'none' }>;
 
-async function readFinalHead({ upstream, account, timeouts }: AnswerParts): Promise<FinalHead> {
+async function readFinalHead(parts: AnswerParts): Promise<FinalHead> {
+  const { upstream, account, timeouts } = parts;
   let unheard = true;
   try {
     const block = await upstream.read(timeouts.upstreamFirstByteTimeoutMs);
@@ -88,9 +93,9 @@ async function readFinalHead({ upstream, account, timeouts }: AnswerParts): Prom
       const read = await readHead(upstream, parseResponseHead, limits);
       if (read === null || read.kind === 'cut') return closed(unheard);
       if (read.kind === 'invalid') return invalid(read.why);
-      // We never ask for another protocol; interim answers end here, since the agent got its own (Expect).
       if (read.head.status === 101) return invalid('it switched protocols without being asked');
       if (read.head.status >= 200) return read;
+      passInterim(parts, read.head);
     }
     return invalid('too many interim answers');
   } catch (failure) {
@@ -100,9 +105,22 @@ async function readFinalHead({ upstream, account, timeouts }: AnswerParts): Prom
   }
 }
 
+/** A 100 ends here, since the agent got its own (Expect). */
+function passInterim({ agent, mask, wantsInterim }: AnswerParts, head: ResponseHead): void {
+  if (!wantsInterim || head.status === 100 || agent.gone) return;
+  const fields = agentHeaders(head.headers, {
+    status: head.status,
+    framing: { kind: 'none' },
+    agentIsHttp10: false,
+    keepAlive: true,
+  });
+  const { statusText, headers } = maskHead(head, fields, mask);
+  agent.write(serialiseResponseHead(head.status, statusText, headers));
+}
+
 /** Null when all went over; else who broke it off. The head goes out with the first block if that is here already. */
 async function pumpAnswer(
-  { upstream, agent, account, timeouts }: AnswerParts,
+  { upstream, agent, account, timeouts, wantsTrailers, mask }: AnswerParts,
   reader: BodyReader,
   outward: Framing,
   head: Uint8Array,
@@ -125,7 +143,9 @@ async function pumpAnswer(
       unsent.push(...frameAnswer(outward, step.data, size));
     }
     const last = step.kind === 'end' || (reader.done && outward.kind !== 'until-close');
-    if (last && outward.kind === 'chunked') unsent.push(LAST_CHUNK);
+    if (last && outward.kind === 'chunked') {
+      unsent.push(encodeLastChunk(wantsTrailers ? maskFields(answerTrailers(reader.trailers), mask) : []));
+    }
     // With the last block there is nothing to hold back for: the agent may read it at leisure, and close.
     if (unsent.length > 0 && !(await deliver(agent, unsent, last ? null : timeouts.idleTimeoutMs))) return 'agent';
     if (last) return null;
@@ -167,12 +187,14 @@ function maskHead(
   if (mask === null) return { statusText, headers };
   const text = headers.map(([name, value]) => `${name}: ${value}`).join('\n');
   if (scanText(mask, `${statusText}\n${text}`, 'answer').length === 0) return { statusText, headers };
-  return {
-    statusText: redactText(mask, statusText),
-    headers: headers
-      .filter(([name]) => scanText(mask, name, 'answer').length === 0)
-      .map(([name, value]) => [name, redactText(mask, value)] as const),
-  };
+  return { statusText: redactText(mask, statusText), headers: maskFields(headers, mask) };
+}
+
+function maskFields(headers: readonly Header[], mask: KnownValues | null): readonly Header[] {
+  if (mask === null) return headers;
+  return headers
+    .filter(([name]) => scanText(mask, name, 'answer').length === 0)
+    .map(([name, value]) => [name, redactText(mask, value)]);
 }
 
 function idleAllowance(head: ResponseHead): number {

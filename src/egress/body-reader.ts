@@ -1,3 +1,4 @@
+import type { Header } from '../policy/decide.ts';
 import { createBodyDecoder, type BodyDecoder } from '../protocol/http1/body.ts';
 import type { Framing } from '../protocol/http1/framing.ts';
 import type { Wire } from './wire.ts';
@@ -12,21 +13,21 @@ export type BodyStep =
 export interface BodySource {
   /** Everything was taken in: what comes next belongs to another message. */
   readonly done: boolean;
+  /** What came after the body, once it is done. */
+  readonly trailers: readonly Header[];
   /** Rejects with `WireError` when the connection is gone or silent for too long. */
   next(): Promise<BodyStep>;
 }
 
 const END: BodyStep = { kind: 'end' };
 
-/**
- * Takes one message body off a wire, block by block, and leaves what follows it. Trailers are read and dropped, as
- * RFC 9110 (6.5.1) lets an intermediary do: nothing scans them yet.
- */
+/** Takes one message body off a wire, block by block, and leaves what follows it. */
 export class BodyReader implements BodySource {
   readonly #wire: Wire;
   readonly #decoder: BodyDecoder;
   readonly #timeoutMs: number;
   #done: boolean;
+  trailers: readonly Header[] = [];
 
   constructor(wire: Wire, framing: Framing, timeoutMs: number) {
     this.#wire = wire;
@@ -46,6 +47,7 @@ export class BodyReader implements BodySource {
       const step = this.#decoder.push(bytes);
       if (step.error !== null) return { kind: 'broken', why: step.error };
       this.#done = step.done;
+      this.trailers = step.trailers;
       if (step.done) this.#wire.unread(bytes.subarray(step.consumed));
       if (step.data.length > 0) return { kind: 'data', data: step.data };
     }

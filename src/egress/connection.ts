@@ -9,6 +9,7 @@ import type { GatewayCore } from './core.ts';
 import type { Afterwards } from './agent-side.ts';
 import { Exchange } from './exchange.ts';
 import { readHead } from './head-reader.ts';
+import { serveHttp2 } from './h2/agent-session.ts';
 import { headerValues } from './headers.ts';
 import { intercept, peekFirstFlight, type FirstFlight } from './intercept.ts';
 import { answerLocally } from './local.ts';
@@ -48,7 +49,7 @@ export async function serveTransparentTls(core: GatewayCore, wire: Wire): Promis
     core.tally.connectionsDropped += 1;
     return;
   }
-  await serveHttp(core, intercept(core, connection, flight.sni), { kind: 'transparent-tls', sni: flight.sni });
+  await serveIntercepted(core, connection, flight.sni, { kind: 'transparent-tls', sni: flight.sni });
 }
 
 async function serveTunnel(core: GatewayCore, wire: Wire, connect: Authority): Promise<void> {
@@ -56,14 +57,37 @@ async function serveTunnel(core: GatewayCore, wire: Wire, connect: Authority): P
   switch (flight.kind) {
     case 'tls': {
       // A hello without a name means the name of the CONNECT.
-      const inner = intercept(core, wire, flight.sni ?? connect.host);
-      return serveHttp(core, inner, { kind: 'tunnel', scheme: 'https', connect, sni: flight.sni });
+      const approach = { kind: 'tunnel', scheme: 'https', connect, sni: flight.sni } as const;
+      return serveIntercepted(core, wire, flight.sni ?? connect.host, approach);
     }
     case 'http':
       return serveHttp(core, wire, { kind: 'tunnel', scheme: 'http', connect, sni: null });
     case 'other':
       core.tally.connectionsDropped += 1;
   }
+}
+
+type InterceptedApproach = Extract<Approach, { readonly kind: 'tunnel' | 'transparent-tls' }>;
+
+async function serveIntercepted(
+  core: GatewayCore,
+  wire: Wire,
+  name: string,
+  approach: InterceptedApproach,
+): Promise<void> {
+  const inner = await intercept(core, wire, name);
+  if (inner.kind === 'http1') return serveHttp(core, inner.wire, approach);
+  const streams = { ...approach, multiplexed: true } as const;
+  return serveHttp2(core, inner.socket, (stream, malformed) => {
+    if (malformed === null) return serveHttp(core, stream, streams);
+    return refuseStream(core, stream, streams, malformed);
+  });
+}
+
+async function refuseStream(core: GatewayCore, stream: Wire, approach: Approach, why: string): Promise<void> {
+  const refusal = gatewayRefusal(400, 'bad_request', `the request is not valid HTTP/2: ${why}`, null);
+  refuseUnread(core, stream, approach, null, refusal);
+  await closeInOrder(core, stream);
 }
 
 function peek(core: GatewayCore, wire: Wire): Promise<FirstFlight> {

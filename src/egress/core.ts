@@ -9,7 +9,7 @@ import type { HoldBudget } from './outbound.ts';
 import type { Recorder } from './record.ts';
 import type { StandIns } from './stand-ins.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
-import type { BufferMeter, Wire } from './wire.ts';
+import type { BufferMeter } from './wire.ts';
 
 /** One generation of the policy; replaced whole. */
 export interface LivePolicy {
@@ -53,7 +53,7 @@ export interface GatewayCore {
   readonly timeouts: Timeouts;
   readonly active: Set<ActiveRequest>;
   /** Connections that wait for a request: nothing is lost when they close. */
-  readonly idle: Set<Wire>;
+  readonly idle: Set<{ destroy(): void }>;
   /** The whole value that `Proxy-Authorization` must have, or null when none is asked for. */
   readonly proxyAuthorization: string | null;
   readonly probeNonce: string;

@@ -212,6 +212,8 @@ export class Exchange implements ActiveRequest {
       timeouts: this.#core.timeouts,
       method: this.facts.method,
       agentIsHttp10: this.#side.isHttp10,
+      wantsTrailers: headerTokens(this.facts.headers, 'te').includes('trailers'),
+      wantsInterim: this.facts.multiplexed === true,
       mayKeepAlive: () => (this.#keepsAlive = this.#side.mayKeepAlive()),
       mask: credential?.mask ?? null,
       onBegun: () => {

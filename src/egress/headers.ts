@@ -43,6 +43,10 @@ export function upstreamHeaders(forwarded: readonly Header[], framing: Framing, 
   return [...host, ...kept, ...framingHeaders(framing)];
 }
 
+export function answerTrailers(trailers: readonly Header[]): readonly Header[] {
+  return trailers.filter(([name]) => !ALTERNATIVE_SERVICES.has(name.toLowerCase()));
+}
+
 export interface AnswerShape {
   readonly status: number;
   readonly framing: Framing;

@@ -43,12 +43,34 @@ function classify(bytes: Buffer): FirstFlight | null {
   return name.ok ? { kind: 'tls', sni: name.value } : { kind: 'other' };
 }
 
-/**
- * Ends the agent's TLS here, with a leaf of the bottle's CA for that name. What comes out is one more HTTP/1.1
- * connection; a handshake that fails shows there as a connection that is gone.
- */
-export function intercept(core: GatewayCore, wire: Wire, name: string): Wire {
+/** The agent's connection without its TLS, by the protocol that its client chose. */
+export type Intercepted =
+  { readonly kind: 'h2'; readonly socket: TLSSocket } | { readonly kind: 'http1'; readonly wire: Wire };
+
+/** Ends the agent's TLS here, with a leaf of the bottle's CA for that name. */
+export async function intercept(core: GatewayCore, wire: Wire, name: string): Promise<Intercepted> {
   const secureContext = core.leaves.contextFor(name);
-  const socket = new TLSSocket(wire.release(), { isServer: true, secureContext, ALPNProtocols: ['http/1.1'] });
-  return new Wire(socket, core.meter, { endMeansGone: true });
+  const socket = new TLSSocket(wire.release(), { isServer: true, secureContext, ALPNProtocols: ['h2', 'http/1.1'] });
+  const chosen = await handshake(socket, core.timeouts.firstBytesTimeoutMs);
+  if (chosen === 'h2') return { kind: 'h2', socket };
+  return { kind: 'http1', wire: new Wire(socket, core.meter, { endMeansGone: true }) };
+}
+
+/** The protocol that both sides named, or anything else for HTTP/1.1; a handshake that fails leaves a socket that is gone. */
+function handshake(socket: TLSSocket, timeoutMs: number): Promise<string | null> {
+  return new Promise((resolve) => {
+    const finish = (): void => {
+      clearTimeout(timer);
+      socket.off('secure', finish);
+      socket.off('close', finish);
+      resolve(typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null);
+    };
+    const timer = setTimeout(() => {
+      socket.destroy();
+      finish();
+    }, timeoutMs);
+    socket.on('error', () => socket.destroy());
+    socket.on('secure', finish);
+    socket.on('close', finish);
+  });
 }

@@ -23,6 +23,8 @@ export interface OutboundBody {
   readonly finished: boolean;
   /** How it goes on when not as it came; known once the first step was taken. */
   readonly reframed?: Framing | null;
+  /** What follows the body; scanned before the end of it is given out. */
+  readonly trailers: readonly Header[];
 }
 
 /** Bytes held for decoding by all requests together. */
@@ -50,6 +52,11 @@ export function scanHead(known: KnownValues, facts: RequestFacts): readonly Find
   return placed.length > 0 ? placed : scanText(known, whole, 'head');
 }
 
+function scanTrailers(known: KnownValues, trailers: readonly Header[]): readonly Finding[] {
+  if (trailers.length === 0) return [];
+  return scanText(known, trailers.map(([name, value]) => `${name}: ${value}`).join('\n'), 'trailers');
+}
+
 export type RequestCoding =
   | { readonly kind: 'identity' }
   | { readonly kind: 'coded'; readonly coding: ContentCoding }
@@ -57,6 +64,8 @@ export type RequestCoding =
 
 export function requestCoding(headers: readonly Header[]): RequestCoding {
   const tokens = headerTokens(headers, 'content-encoding').filter((token) => token !== 'identity');
+  // gRPC compresses message by message within a body that has no end in sight.
+  if (headerTokens(headers, 'grpc-encoding').some((token) => token !== 'identity')) return { kind: 'unknown' };
   const [first, ...rest] = tokens;
   if (first === undefined) return { kind: 'identity' };
   const name = first === 'x-gzip' ? 'gzip' : first;
@@ -76,6 +85,10 @@ export class UnscannedBody implements OutboundBody {
     return this.#reader.done;
   }
 
+  get trailers(): readonly Header[] {
+    return this.#reader.trailers;
+  }
+
   next(): Promise<OutboundStep> {
     return this.#reader.next();
   }
@@ -85,6 +98,7 @@ export class UnscannedBody implements OutboundBody {
 export class ScannedBody implements OutboundBody {
   readonly #reader: BodySource;
   readonly #scanner: BodyScanner;
+  readonly #known: KnownValues;
   #held: Uint8Array[] = [];
   #releasedBytes = 0;
   #ended = false;
@@ -92,10 +106,15 @@ export class ScannedBody implements OutboundBody {
   constructor(reader: BodySource, known: KnownValues) {
     this.#reader = reader;
     this.#scanner = createBodyScanner(known, 'body');
+    this.#known = known;
   }
 
   get finished(): boolean {
     return this.#ended;
+  }
+
+  get trailers(): readonly Header[] {
+    return this.#reader.trailers;
   }
 
   async next(): Promise<OutboundStep> {
@@ -107,6 +126,8 @@ export class ScannedBody implements OutboundBody {
       if (this.#reader.done && verdict.findings.length === 0) {
         this.#ended = true;
         verdict = this.#scanner.end();
+        const findings = scanTrailers(this.#known, this.trailers);
+        if (findings.length > 0) return { kind: 'found', findings };
       }
       if (verdict.findings.length > 0) return { kind: 'found', findings: verdict.findings };
       const data = this.#release(verdict.release);
@@ -196,6 +217,10 @@ export class HeldBody implements OutboundBody {
     return this.#ended;
   }
 
+  get trailers(): readonly Header[] {
+    return this.#reader.trailers;
+  }
+
   async next(): Promise<OutboundStep> {
     if (this.#ended) return END;
     this.#ended = true;
@@ -203,6 +228,8 @@ export class HeldBody implements OutboundBody {
   }
 
   async #inspect(raw: Buffer): Promise<OutboundStep> {
+    const trailing = scanTrailers(this.#known, this.trailers);
+    if (trailing.length > 0) return { kind: 'found', findings: trailing };
     if (raw.length === 0) return END;
     const decoded = await decodeContent(this.#coding, raw);
     if (!decoded.ok) return { kind: 'refused', status: 403, reason: 'unscannable', detail: decoded.error };

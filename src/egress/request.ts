@@ -19,8 +19,10 @@ export type Approach =
       readonly scheme: 'http' | 'https';
       readonly connect: Authority;
       readonly sni: string | null;
+      /** Each request is a stream of HTTP/2. */
+      readonly multiplexed?: true;
     }
-  | { readonly kind: 'transparent-tls'; readonly sni: string }
+  | { readonly kind: 'transparent-tls'; readonly sni: string; readonly multiplexed?: true }
   | { readonly kind: 'transparent-http' };
 
 const DEFAULT_PORT = { http: 80, https: 443 } as const;
@@ -51,7 +53,9 @@ export function readFacts(approach: Approach, head: RequestHead): Result<Request
     }
     case 'tunnel': {
       const { scheme, connect, sni } = approach;
-      return ok({ entry: 'connect', scheme, authority: connect, connect, sni, method, target: head.target, headers });
+      const streams = approach.multiplexed === undefined ? {} : { multiplexed: approach.multiplexed };
+      const { target } = head;
+      return ok({ entry: 'connect', scheme, authority: connect, connect, sni, method, target, headers, ...streams });
     }
     case 'transparent-tls': {
       const authority = { host: approach.sni, port: DEFAULT_PORT.https };
@@ -65,6 +69,7 @@ export function readFacts(approach: Approach, head: RequestHead): Result<Request
         method,
         target: head.target,
         headers,
+        ...(approach.multiplexed === undefined ? {} : { multiplexed: approach.multiplexed }),
       });
     }
     case 'transparent-http': {

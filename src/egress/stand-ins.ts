@@ -134,6 +134,8 @@ interface SwappedBodyParts {
 /** A form or JSON body, held whole: its declared place gets the real value, every other byte stays as it came. */
 class SwappedBody implements OutboundBody {
   readonly #parts: SwappedBodyParts;
+  /** It goes on with a length, after which nothing can follow. */
+  readonly trailers: readonly Header[] = [];
   #ended = false;
   #reframed: Framing | null = null;
 

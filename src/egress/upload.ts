@@ -1,6 +1,7 @@
 import type { Finding } from '../dlp/known-values.ts';
 import { LIMITS } from '../kernel/limits.ts';
-import { encodeChunk, LAST_CHUNK } from '../protocol/http1/body.ts';
+import { encodeChunk, encodeLastChunk } from '../protocol/http1/body.ts';
+import { isCredentialHeader } from '../policy/credentials.ts';
 import type { Framing } from '../protocol/http1/framing.ts';
 import type { OutboundBody, OutboundStep } from './outbound.ts';
 import type { RequestAccount } from './record.ts';
@@ -45,7 +46,7 @@ export async function sendRequest(parts: UploadParts): Promise<UploadOutcome> {
       discardedBytes += size;
       if (discardedBytes > LIMITS.discardBytes) return { kind: 'not-taken' };
     } else {
-      blocks = [...blocks, ...frameRequest(parts.framing, data, last)];
+      blocks = [...blocks, ...frameRequest(parts, data, last)];
       if (!(await deliver(parts.upstream, blocks, parts.idleTimeoutMs)) && !parts.discarding())
         return { kind: 'not-taken' };
       account.sentBytes += size;
@@ -107,8 +108,14 @@ async function deliver(upstream: Wire, blocks: readonly Uint8Array[], timeoutMs:
   }
 }
 
-function frameRequest(framing: Framing, data: readonly Uint8Array[], last: boolean): readonly Uint8Array[] {
+function frameRequest(
+  { framing, body }: UploadParts,
+  data: readonly Uint8Array[],
+  last: boolean,
+): readonly Uint8Array[] {
   if (framing.kind !== 'chunked') return data;
   const chunks = data.filter((block) => block.length > 0).map(encodeChunk);
-  return last ? [...chunks, LAST_CHUNK] : chunks;
+  // A credential of the agent's own has no other way in than the head, where it is taken away.
+  const trailers = (body?.trailers ?? []).filter(([name]) => !isCredentialHeader(name));
+  return last ? [...chunks, encodeLastChunk(trailers)] : chunks;
 }

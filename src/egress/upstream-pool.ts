@@ -1,9 +1,11 @@
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { LIMITS } from '../kernel/limits.ts';
 import { ok, type Result } from '../kernel/result.ts';
 import type { Permit } from '../policy/permit.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Dialer, DialFailure } from '../ports/dialer.ts';
+import { UpstreamSessions, type UpstreamSession } from './h2/upstream-sessions.ts';
 import { Wire, type BufferMeter } from './wire.ts';
 
 /** A connection to an upstream, owned by one request at a time. */
@@ -13,6 +15,8 @@ export interface UpstreamConnection {
   readonly generation: number;
   /** True when an earlier request used it: it may have been closed by the upstream just now. */
   readonly reused: boolean;
+  /** The HTTP/2 connection that this is a stream of; null for one of HTTP/1.1. */
+  readonly session: UpstreamSession | null;
 }
 
 export interface AcquireWish {
@@ -20,6 +24,8 @@ export interface AcquireWish {
   readonly credential: number | null;
   /** `new` dials; `any` takes an idle one; `recent` only one that was in use moments ago. */
   readonly reuse: 'new' | 'recent' | 'any';
+  /** What comes of it must be HTTP/1.1: a WebSocket is asked for by its upgrade. */
+  readonly http1Only?: boolean;
 }
 
 interface IdleConnection {
@@ -43,11 +49,13 @@ const SWEEP_MS = 5_000;
 export class UpstreamPool implements Disposable {
   readonly #parts: PoolParts;
   readonly #idle = new Map<string, IdleConnection[]>();
+  readonly #sessions: UpstreamSessions;
   #idleCount = 0;
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(parts: PoolParts) {
     this.#parts = parts;
+    this.#sessions = new UpstreamSessions(parts.meter);
     this.#sweeper = setInterval(() => {
       const now = this.#parts.clock.monotonic();
       this.#evict((connection) => connection.until <= now);
@@ -57,21 +65,26 @@ export class UpstreamPool implements Disposable {
 
   async acquire(permit: Permit, wish: AcquireWish): Promise<Result<UpstreamConnection, DialFailure>> {
     const key = poolKey(permit, wish.credential);
-    const idle = wish.reuse === 'new' ? undefined : this.#takeIdle(key, wish.reuse);
-    if (idle !== undefined) {
-      this.#parts.onReused?.();
-      return ok({ wire: idle.wire, key, generation: permit.generation, reused: true });
-    }
-    const dialled = await this.#parts.dialer.dial(permit);
-    if (!dialled.ok) return dialled;
-    this.#parts.onDialled?.();
-    const wire = new Wire(dialled.value, this.#parts.meter);
-    return ok({ wire, key, generation: permit.generation, reused: false });
+    const kept = this.#takeKept(key, wish);
+    if (kept !== undefined) return ok({ ...kept, key, generation: permit.generation, reused: true });
+    if (permit.scheme === 'http' || wish.http1Only === true) return this.#dialHttp1(permit, key);
+    const pending = wish.reuse === 'new' ? undefined : this.#sessions.pending(key);
+    if (pending === undefined) return this.#dialEither(permit, key);
+    // One connection may do for all who want one now; if it speaks HTTP/1.1 after all, each dials its own.
+    await pending;
+    const shared = this.#takeKept(key, wish);
+    if (shared !== undefined) return ok({ ...shared, key, generation: permit.generation, reused: true });
+    return this.#dialEither(permit, key);
   }
 
   /** Back for the next request, unless anything about it is out of order. */
   release(connection: UpstreamConnection, idleMs: number = LIMITS.upstreamIdleMs): void {
-    const { wire, key, generation } = connection;
+    const { wire, key, generation, session } = connection;
+    if (session !== null) {
+      wire.destroy();
+      if (idleMs <= 0) session.retire();
+      return;
+    }
     if (!wire.quiet || idleMs <= 0) {
       wire.destroy();
       return;
@@ -91,11 +104,54 @@ export class UpstreamPool implements Disposable {
   /** Drops idle connections that an older policy allowed. */
   retireBefore(generation: number): void {
     this.#evict((connection) => connection.generation < generation);
+    this.#sessions.retireBefore(generation);
   }
 
   [Symbol.dispose](): void {
     clearInterval(this.#sweeper);
     this.#evict(() => true);
+    this.#sessions.destroy();
+  }
+
+  #takeKept(key: string, wish: AcquireWish): Pick<UpstreamConnection, 'wire' | 'session'> | undefined {
+    if (wish.reuse === 'new') return undefined;
+    const maxIdleMs = wish.reuse === 'any' ? LIMITS.upstreamIdleMs : LIMITS.upstreamFreshIdleMs;
+    const session = wish.http1Only === true ? undefined : this.#sessions.find(key, maxIdleMs);
+    const kept =
+      session === undefined
+        ? { wire: this.#takeIdle(key, wish.reuse)?.wire, session: null }
+        : { wire: session.openWire(), session };
+    const { wire } = kept;
+    if (wire === undefined) return undefined;
+    this.#parts.onReused?.();
+    return { wire, session: kept.session };
+  }
+
+  async #dialHttp1(permit: Permit, key: string): Promise<Result<UpstreamConnection, DialFailure>> {
+    const dialled = await this.#parts.dialer.dial(permit, ['http/1.1']);
+    return dialled.ok ? ok(this.#connected(permit, key, dialled.value)) : dialled;
+  }
+
+  async #dialEither(permit: Permit, key: string): Promise<Result<UpstreamConnection, DialFailure>> {
+    const dialling = this.#parts.dialer.dial(permit, ['h2', 'http/1.1']).then((dialled) => {
+      if (!dialled.ok) return dialled;
+      const connection = this.#connected(permit, key, dialled.value);
+      if (connection.session === null) this.#sessions.speaksHttp1(key);
+      return ok(connection);
+    });
+    this.#sessions.dialling(key, dialling);
+    return dialling;
+  }
+
+  #connected(permit: Permit, key: string, socket: Socket): UpstreamConnection {
+    this.#parts.onDialled?.();
+    const { generation, host } = permit;
+    if (socket instanceof TLSSocket && socket.alpnProtocol === 'h2') {
+      const session = this.#sessions.add(key, socket, { generation, host });
+      return { wire: session.openWire(), key, generation, reused: false, session };
+    }
+    const wire = new Wire(socket, this.#parts.meter);
+    return { wire, key, generation, reused: false, session: null };
   }
 
   #takeIdle(key: string, reuse: 'recent' | 'any'): IdleConnection | undefined {

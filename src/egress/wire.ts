@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { LIMITS } from '../kernel/limits.ts';
 
 /** Bytes that the connections of one gateway hold in our memory, on their way in or out. */
@@ -49,7 +49,7 @@ interface Waiter<Value> {
  * most one reader and one writer at a time; both wait with a deadline.
  */
 export class Wire implements Disposable {
-  readonly socket: Socket;
+  readonly socket: Duplex;
   readonly #meter: BufferMeter;
   readonly #endMeansGone: boolean;
   readonly #queue: Buffer[] = [];
@@ -66,7 +66,7 @@ export class Wire implements Disposable {
    * On plain TCP a peer may end its half and go on reading. In TLS we take its end for the end of both halves, as RFC
    * 5246 (7.2.1) does: programs that are killed end this way, and what they asked for must not go on without them.
    */
-  constructor(socket: Socket, meter: BufferMeter, options: { readonly endMeansGone?: boolean } = {}) {
+  constructor(socket: Duplex, meter: BufferMeter, options: { readonly endMeansGone?: boolean } = {}) {
     this.socket = socket;
     this.#meter = meter;
     this.#endMeansGone = options.endMeansGone ?? false;
@@ -157,7 +157,7 @@ export class Wire implements Disposable {
   }
 
   /** Gives the socket away, paused and with everything unread put back into it. */
-  release(): Socket {
+  release(): Duplex {
     const { socket } = this;
     socket.pause();
     this.#detach();

@@ -8,6 +8,22 @@ export const LIMITS = {
   httpHeaderCount: 200,
   httpChunkLineBytes: 256,
   httpTrailerBytes: 16 * KiB,
+  /** Requests that one HTTP/2 connection may have open at a time; more are refused by stream. */
+  http2Streams: 128,
+  /** Resets and refused streams that one connection may cause in a row, and how many of them are forgiven a second. */
+  http2ResetBurst: 256,
+  http2ResetsPerSecond: 64,
+  http2InvalidFrames: 32,
+  http2OutstandingPings: 10,
+  http2SettingsEntries: 32,
+  /** What the HTTP/2 stack may keep for one connection, all of its streams together. */
+  http2SessionMiB: 16,
+  /** What an upstream may send of one stream before we have passed it on. */
+  http2UpstreamWindowBytes: 1 * MiB,
+  /** One WebSocket message, as it is and inflated: held whole until it was scanned (SECURITY S17). */
+  webSocketMessageBytes: 16 * MiB,
+  /** RFC 6455, 5.5. */
+  webSocketControlBytes: 125,
   /** RFC 8446 allows 16 KiB records; a client hello over this is nobody's honest first flight. */
   clientHelloBytes: 16 * KiB,
   /** First bytes must name the protocol within this. */

@@ -6,7 +6,7 @@ import { LIMITS } from '../kernel/limits.ts';
 import { err, ok, type Result } from '../kernel/result.ts';
 import { checkAddresses } from '../policy/address.ts';
 import type { Permit } from '../policy/permit.ts';
-import type { Dialer, DialFailure } from '../ports/dialer.ts';
+import type { Dialer, DialFailure, UpstreamProtocol } from '../ports/dialer.ts';
 import type { Resolver } from '../ports/resolver.ts';
 
 export interface DialerParts {
@@ -25,7 +25,7 @@ interface Endpoint {
 export function createDialer(parts: DialerParts): Dialer<Socket> {
   const timeoutMs = parts.connectTimeoutMs ?? LIMITS.upstreamConnectTimeoutMs;
   return {
-    async dial(permit) {
+    async dial(permit, protocols = ['http/1.1']) {
       const endpoints = await endpointsFor(permit, parts.resolver);
       if (!endpoints.ok) return endpoints;
       const connected = await connectAny(endpoints.value, timeoutMs);
@@ -34,7 +34,7 @@ export function createDialer(parts: DialerParts): Dialer<Socket> {
         case 'http':
           return connected;
         case 'https':
-          return secure(connected.value, permit.host, parts.trust(), timeoutMs);
+          return secure(connected.value, permit.host, { secureContext: parts.trust(), protocols }, timeoutMs);
         default:
           return assertNever(permit.scheme);
       }
@@ -87,7 +87,7 @@ function connectOne(endpoint: Endpoint, timeoutMs: number): Promise<Result<Socke
 function secure(
   socket: Socket,
   host: string,
-  secureContext: SecureContext,
+  tls: { readonly secureContext: SecureContext; readonly protocols: readonly UpstreamProtocol[] },
   timeoutMs: number,
 ): Promise<Result<Socket, DialFailure>> {
   // Failures show on the wrapper; the bare socket must not end the process on a reset of its own.
@@ -95,8 +95,8 @@ function secure(
   const name = isIP(host) === 0 ? { servername: host } : { host };
   const encrypted = connectTls({
     socket,
-    secureContext,
-    ALPNProtocols: ['http/1.1'],
+    secureContext: tls.secureContext,
+    ALPNProtocols: [...tls.protocols],
     rejectUnauthorized: true,
     ...name,
   });

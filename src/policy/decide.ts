@@ -32,6 +32,8 @@ export interface RequestFacts {
   /** Origin form, as sent. */
   readonly target: string;
   readonly headers: readonly Header[];
+  /** One stream of several on its connection: a name that is not the connection's is answered 421 (SECURITY S23). */
+  readonly multiplexed?: true;
 }
 
 export type Verdict =
@@ -148,14 +150,16 @@ function checkOneName(facts: RequestFacts): Result<NormalHost, Refusal> {
     ...(facts.sni === null ? [] : [{ what: 'SNI', claim: portless(facts.sni) }]),
     ...(facts.connect === null ? [] : [{ what: 'CONNECT', claim: portless(facts.connect.host) }]),
   ];
+  // RFC 9110 section 15.5.20: the client may ask again on a connection of its own for that name.
+  const mismatch = facts.multiplexed === true ? 421 : 403;
   for (const { what, claim } of claims) {
     if (!claim.ok) return refuse(400, 'bad_request', `${what} can't be read: ${claim.error}`);
     const { host, port } = claim.value;
     if (host !== wanted.value)
-      return refuse(403, 'host_mismatch', `${what} says ${host}, the connection ${wanted.value}`);
+      return refuse(mismatch, 'host_mismatch', `${what} says ${host}, the connection ${wanted.value}`);
     if (what === 'Host' && !portAgrees(port, facts)) {
       return refuse(
-        403,
+        mismatch,
         'host_mismatch',
         `Host says port ${String(port ?? 'none')}, the connection ${String(facts.authority.port)}`,
       );

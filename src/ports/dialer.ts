@@ -9,10 +9,13 @@ export interface DialFailure {
   readonly detail: string;
 }
 
+export type UpstreamProtocol = 'h2' | 'http/1.1';
+
 /**
  * The one way out. It takes a `Permit`, which only `decideEgress` mints, so code that has not asked the policy cannot
  * connect anywhere.
  */
 export interface Dialer<Connection> {
-  dial(permit: Permit): Promise<Result<Connection, DialFailure>>;
+  /** `protocols` are offered to an upstream by TLS; without TLS it is HTTP/1.1. */
+  dial(permit: Permit, protocols?: readonly UpstreamProtocol[]): Promise<Result<Connection, DialFailure>>;
 }

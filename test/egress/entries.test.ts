@@ -274,8 +274,11 @@ describe('server names', () => {
     socket.destroy();
   });
 
-  it('a session is resumed, and HTTP/2 is not offered', async () => {
-    const first = await openTls(harness, 'api.example.com', 'transparent-tls', { ALPNProtocols: ['h2', 'http/1.1'] });
+  it('a session is resumed, and the client chooses the protocol', async () => {
+    const both = await openTls(harness, 'api.example.com', 'transparent-tls', { ALPNProtocols: ['http/1.1', 'h2'] });
+    expect(both.alpnProtocol).toBe('h2');
+    both.destroy();
+    const first = await openTls(harness, 'api.example.com', 'transparent-tls');
     expect(first.alpnProtocol).toBe('http/1.1');
     const session = new Promise<Buffer>((resolve) => first.once('session', resolve));
     first.write('GET / HTTP/1.1\r\nHost: api.example.com\r\n\r\n');

@@ -17,6 +17,7 @@ function arriving(blocks: readonly Uint8Array[], knowsItsEnd: boolean): BodySour
     get done() {
       return ended;
     },
+    trailers: [],
     next(): Promise<BodyStep> {
       const block = waiting.shift();
       ended = block === undefined || (knowsItsEnd && waiting.length === 0);

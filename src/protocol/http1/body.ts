@@ -189,3 +189,9 @@ export function encodeChunk(data: Uint8Array): Uint8Array {
 }
 
 export const LAST_CHUNK: Uint8Array = asciiBytes('0\r\n\r\n');
+
+/** The end of a chunked body with its trailer section; the fields were parsed by a grammar that has no line breaks. */
+export function encodeLastChunk(trailers: readonly Header[]): Uint8Array {
+  if (trailers.length === 0) return LAST_CHUNK;
+  return asciiBytes(`0\r\n${trailers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`);
+}

@@ -135,3 +135,8 @@ async function listen(server: Server, options: OriginOptions, seen: readonly See
     },
   };
 }
+
+/** A certificate of the upstreams' authority for a server that a test builds itself. */
+export function mintFor(name: string): Pick<Leaf, 'certificate' | 'key'> {
+  return minter.mint(name);
+}
