@@ -59,6 +59,8 @@ export function buildKnownValues(values: readonly KnownValue[]): KnownValues {
 export interface ScanProgress {
   /** How many of all bytes pushed so far may leave now. Never past the beginning of a finding. */
   readonly release: number;
+  /** The same without regard to findings: no match that is still open begins before it. */
+  readonly certain: number;
   /** What became certain since the last call, in the order of its end. */
   readonly findings: readonly Finding[];
 }
@@ -177,7 +179,7 @@ class Scanner implements BodyScanner {
   #progress(release: number): ScanProgress {
     const findings = this.#findings.sort((left, right) => left.end - right.end || left.start - right.start);
     this.#findings = [];
-    return { release: Math.min(release, this.#barrier), findings };
+    return { release: Math.min(release, this.#barrier), certain: release, findings };
   }
 
   /** The first byte that some view still needs: everything before it may leave. */

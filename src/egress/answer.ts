@@ -1,13 +1,13 @@
-import { scanText, type KnownValues } from '../dlp/known-values.ts';
-import { redactText } from '../dlp/redact.ts';
-import type { Header } from '../policy/decide.ts';
+import type { KnownValues } from '../dlp/known-values.ts';
 import { encodeLastChunk } from '../protocol/http1/body.ts';
 import { responseFraming, keepAlive, type Framing } from '../protocol/http1/framing.ts';
 import { parseResponseHead, serialiseResponseHead, type ResponseHead } from '../protocol/http1/head.ts';
-import { BodyReader } from './body-reader.ts';
+import { BodyReader, type BodySource, type BodyStep } from './body-reader.ts';
 import type { Timeouts } from './core.ts';
+import { MaskedBody, maskHeaders, maskText, withoutCoding, type OnMasked } from './echoes.ts';
 import { readHead } from './head-reader.ts';
 import { agentHeaders, answerFraming, answerTrailers, headerTokens, headerValues } from './headers.ts';
+import { bodyCoding } from './outbound.ts';
 import type { RequestAccount } from './record.ts';
 import { WireError, type Wire } from './wire.ts';
 
@@ -38,8 +38,9 @@ export interface AnswerParts {
   readonly wantsInterim: boolean;
   /** Asked when the answer's head is written: whether the agent's connection can carry another request. */
   readonly mayKeepAlive: () => boolean;
-  /** The injected credential: masked where the head echoes it. */
+  /** What was put into the request and must not come back (SECURITY S13); null when nothing was. */
   readonly mask: KnownValues | null;
+  readonly onMasked: OnMasked;
   /** The head is about to be written: from here on no refusal can be given. */
   readonly onBegun: () => void;
 }
@@ -52,28 +53,67 @@ const CRLF = Uint8Array.of(0x0d, 0x0a);
 
 /** Passes the upstream's answer on as it arrives. Never rejects: every failure is an outcome. */
 export async function relayAnswer(parts: AnswerParts): Promise<AnswerOutcome> {
-  const first = await readFinalHead(parts);
-  if (first.kind === 'none') return first;
-  const { head } = first;
+  const answered = await readFinalHead(parts);
+  if (answered.kind === 'none') return answered;
+  const { head } = answered;
   const framing = responseFraming(head, parts.method);
   if (!framing.ok) return invalid(framing.error);
 
   const reader = new BodyReader(parts.upstream, framing.value, parts.timeouts.idleTimeoutMs);
-  const shape = { status: head.status, framing: framing.value, agentIsHttp10: parts.agentIsHttp10 };
+  const opened = openAnswer(head, reader, framing.value, parts);
+  if (opened.kind === 'none') return opened;
+  using body = opened;
+  // What does not decode is refused while the agent has heard nothing: its first block is waited for.
+  const first = body.recoded ? await nextStep(body.source) : null;
+  if (first?.kind === 'broken') return undecodable(first.why);
+
+  const shape = { status: head.status, framing: body.framing, agentIsHttp10: parts.agentIsHttp10 };
   const outward = answerFraming(shape);
   const keep = outward.kind !== 'until-close' && parts.mayKeepAlive();
-  const headers = agentHeaders(head.headers, { ...shape, keepAlive: keep });
-  const masked = maskHead(head, headers, parts.mask);
+  const headers = agentHeaders(body.recoded ? withoutCoding(head.headers) : head.headers, {
+    ...shape,
+    keepAlive: keep,
+  });
+  const masked = maskHead({ ...head, headers }, parts);
   parts.account.status = head.status;
   parts.onBegun();
-  const ended = await pumpAnswer(
-    parts,
-    reader,
-    outward,
-    serialiseResponseHead(head.status, masked.statusText, masked.headers),
-  );
+  const ended = await pumpAnswer(parts, { source: body.source, first, outward }, masked);
   if (ended !== null) return { kind: 'cut', by: ended };
   return { kind: 'complete', idleMs: framing.value.kind === 'until-close' ? 0 : idleAllowance(head) };
+}
+
+interface OpenAnswer extends Disposable {
+  readonly kind: 'open';
+  readonly source: BodySource;
+  /** It goes out in other bytes than it came in. */
+  readonly recoded: boolean;
+  readonly framing: Framing;
+}
+
+/** The body as the agent gets it: as it comes, or decoded and masked where a credential went out with the request. */
+function openAnswer(
+  head: ResponseHead,
+  reader: BodyReader,
+  framing: Framing,
+  { mask, onMasked }: AnswerParts,
+): OpenAnswer | Extract<AnswerOutcome, { readonly kind: 'none' }> {
+  if (mask === null || framing.kind === 'none') {
+    return { kind: 'open', source: reader, recoded: false, framing, [Symbol.dispose]: () => undefined };
+  }
+  const coding = bodyCoding(head.headers);
+  if (coding.kind === 'unknown') return undecodable('its content coding is not one that can be undone');
+  const source = new MaskedBody(reader, coding.kind === 'coded' ? coding.codings : [], mask, onMasked);
+  const recoded = coding.kind === 'coded';
+  const dispose = (): void => {
+    source[Symbol.dispose]();
+  };
+  // Masks keep the length of what they cover; decoding does not.
+  return { kind: 'open', source, recoded, framing: recoded ? { kind: 'chunked' } : framing, [Symbol.dispose]: dispose };
+}
+
+function maskHead({ status, statusText, headers }: ResponseHead, { mask, onMasked }: AnswerParts): Uint8Array {
+  if (mask === null) return serialiseResponseHead(status, statusText, headers);
+  return serialiseResponseHead(status, maskText(mask, statusText, onMasked), maskHeaders(mask, headers, onMasked));
 }
 
 type FinalHead =
@@ -106,7 +146,8 @@ async function readFinalHead(parts: AnswerParts): Promise<FinalHead> {
 }
 
 /** A 100 ends here, since the agent got its own (Expect). */
-function passInterim({ agent, mask, wantsInterim }: AnswerParts, head: ResponseHead): void {
+function passInterim(parts: AnswerParts, head: ResponseHead): void {
+  const { agent, wantsInterim } = parts;
   if (!wantsInterim || head.status === 100 || agent.gone) return;
   const fields = agentHeaders(head.headers, {
     status: head.status,
@@ -114,24 +155,28 @@ function passInterim({ agent, mask, wantsInterim }: AnswerParts, head: ResponseH
     agentIsHttp10: false,
     keepAlive: true,
   });
-  const { statusText, headers } = maskHead(head, fields, mask);
-  agent.write(serialiseResponseHead(head.status, statusText, headers));
+  agent.write(maskHead({ ...head, headers: fields }, parts));
 }
 
 /** Null when all went over; else who broke it off. The head goes out with the first block if that is here already. */
 async function pumpAnswer(
-  { upstream, agent, account, timeouts, wantsTrailers, mask }: AnswerParts,
-  reader: BodyReader,
-  outward: Framing,
+  { upstream, agent, account, timeouts, wantsTrailers, mask, onMasked }: AnswerParts,
+  {
+    source,
+    first,
+    outward,
+  }: { readonly source: BodySource; readonly first: BodyStep | null; readonly outward: Framing },
   head: Uint8Array,
 ): Promise<'agent' | 'upstream' | null> {
   let unsent: Uint8Array[] = [head];
-  if (reader.done || !upstream.readable) {
+  let ahead = first;
+  if (ahead === null && (source.done || !upstream.readable)) {
     if (!(await deliver(agent, unsent, timeouts.idleTimeoutMs))) return 'agent';
     unsent = [];
   }
   for (;;) {
-    const step = await nextStep(reader);
+    const step = ahead ?? (await nextStep(source));
+    ahead = null;
     if (step.kind === 'broken') {
       // What the agent was promised will not come: the head at least, then the cut that it can see.
       if (unsent.length > 0) await deliver(agent, unsent, timeouts.idleTimeoutMs);
@@ -142,9 +187,10 @@ async function pumpAnswer(
       account.receivedBytes += size;
       unsent.push(...frameAnswer(outward, step.data, size));
     }
-    const last = step.kind === 'end' || (reader.done && outward.kind !== 'until-close');
+    const last = step.kind === 'end' || (source.done && outward.kind !== 'until-close');
     if (last && outward.kind === 'chunked') {
-      unsent.push(encodeLastChunk(wantsTrailers ? maskFields(answerTrailers(reader.trailers), mask) : []));
+      const trailers = wantsTrailers ? answerTrailers(source.trailers) : [];
+      unsent.push(encodeLastChunk(mask === null ? trailers : maskHeaders(mask, trailers, onMasked)));
     }
     // With the last block there is nothing to hold back for: the agent may read it at leisure, and close.
     if (unsent.length > 0 && !(await deliver(agent, unsent, last ? null : timeouts.idleTimeoutMs))) return 'agent';
@@ -153,9 +199,9 @@ async function pumpAnswer(
   }
 }
 
-async function nextStep(reader: BodyReader): ReturnType<BodyReader['next']> {
+async function nextStep(source: BodySource): Promise<BodyStep> {
   try {
-    return await reader.next();
+    return await source.next();
   } catch (failure) {
     if (failure instanceof WireError) return { kind: 'broken', why: failure.kind };
     throw failure;
@@ -178,25 +224,6 @@ function frameAnswer(outward: Framing, data: readonly Uint8Array[], size: number
   return [Buffer.from(`${size.toString(16)}\r\n`, 'latin1'), ...data, CRLF];
 }
 
-function maskHead(
-  head: ResponseHead,
-  headers: readonly Header[],
-  mask: KnownValues | null,
-): { readonly statusText: string; readonly headers: readonly Header[] } {
-  const { statusText } = head;
-  if (mask === null) return { statusText, headers };
-  const text = headers.map(([name, value]) => `${name}: ${value}`).join('\n');
-  if (scanText(mask, `${statusText}\n${text}`, 'answer').length === 0) return { statusText, headers };
-  return { statusText: redactText(mask, statusText), headers: maskFields(headers, mask) };
-}
-
-function maskFields(headers: readonly Header[], mask: KnownValues | null): readonly Header[] {
-  if (mask === null) return headers;
-  return headers
-    .filter(([name]) => scanText(mask, name, 'answer').length === 0)
-    .map(([name, value]) => [name, redactText(mask, value)]);
-}
-
 function idleAllowance(head: ResponseHead): number {
   if (!keepAlive(head)) return 0;
   // NTLM and Negotiate log a connection in, not a request: such a one is nobody else's (SECURITY S23).
@@ -216,4 +243,9 @@ function invalid(why: string): Extract<AnswerOutcome, { readonly kind: 'none' }>
     detail: `the upstream's answer is not valid HTTP/1.1: ${why}`,
     unheard: false,
   };
+}
+
+function undecodable(why: string): Extract<AnswerOutcome, { readonly kind: 'none' }> {
+  const detail = `a credential went out with the request, and the answer can't be searched for it: ${why}`;
+  return { kind: 'none', why: 'invalid', detail, unheard: false };
 }

@@ -3,6 +3,7 @@ import type { Secret } from '../kernel/secret.ts';
 import type { Policy } from '../policy/compile.ts';
 import type { RequestFacts, Verdict } from '../policy/decide.ts';
 import type { GatewayConfig } from '../schema/gateway-config.ts';
+import type { Echoes } from './echoes.ts';
 import type { Tally } from './counters.ts';
 import type { LeafContexts } from './leaf-contexts.ts';
 import type { HoldBudget } from './outbound.ts';
@@ -17,10 +18,8 @@ export interface LivePolicy {
   readonly policy: Policy;
 }
 
-/** A credential as the gateway uses it; `mask` knows just this value, to keep it out of answers. */
 export interface Credential {
   readonly secret: Secret;
-  readonly mask: KnownValues;
 }
 
 /** The deadlines of `LIMITS` that a test may shorten. */
@@ -44,6 +43,7 @@ export interface GatewayCore {
   readonly known: KnownValues;
   readonly credentials: readonly Credential[];
   readonly standIns: StandIns;
+  readonly echoes: Echoes;
   readonly pool: UpstreamPool;
   readonly leaves: LeafContexts;
   readonly recorder: Recorder;

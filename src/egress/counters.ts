@@ -18,6 +18,8 @@ export interface Counters {
   readonly dnsQueries: number;
   readonly dnsRefused: number;
   readonly recordFailures: number;
+  /** Times that a route echoed credentials more often than chance has it (SECURITY S13). */
+  readonly echoAlerts: number;
   /** Bytes in our memory for all connections now, and the most that a single one ever took. */
   readonly bufferedBytes: number;
   readonly bufferedBytesPeak: number;
@@ -38,6 +40,7 @@ export class Tally {
   dnsQueries = 0;
   dnsRefused = 0;
   recordFailures = 0;
+  echoAlerts = 0;
   readonly #denied = new Map<Reason, number>();
 
   countDenied(reason: Reason): void {
@@ -60,6 +63,7 @@ export class Tally {
       dnsQueries: this.dnsQueries,
       dnsRefused: this.dnsRefused,
       recordFailures: this.recordFailures,
+      echoAlerts: this.echoAlerts,
       ...others,
     };
   }

@@ -8,11 +8,12 @@ import type { Framing } from '../protocol/http1/framing.ts';
 import { serialiseRequestHead } from '../protocol/http1/head.ts';
 import { AgentSide, type Afterwards, type AgentSideParts } from './agent-side.ts';
 import { relayAnswer, type AnswerOutcome } from './answer.ts';
+import { maskableRequest } from './echoes.ts';
 import type { ActiveRequest, Credential, GatewayCore } from './core.ts';
 import { headerTokens, upstreamHeaders } from './headers.ts';
 import {
   HeldBody,
-  requestCoding,
+  bodyCoding,
   scanHead,
   ScannedBody,
   UnscannedBody,
@@ -31,6 +32,12 @@ import { WireError } from './wire.ts';
 interface Filled {
   readonly credential: Credential | null;
   readonly placed: PlacedRequest;
+}
+
+/** Everything secret that this request carries by our hand. */
+function filledIds({ credential, placed }: Filled): readonly string[] {
+  const swapped = [...placed.placement.used].map((env) => `env:${env}`);
+  return credential === null ? swapped : [`credential:${credential.secret.name}`, ...swapped];
 }
 
 type Allowed = Extract<Verdict, { readonly kind: 'allow' }>;
@@ -59,6 +66,7 @@ export class Exchange implements ActiveRequest {
   #halt: Halt | null = null;
   #answerBegun = false;
   #keepsAlive = false;
+  #echoed = false;
   /** The agent has its answer: what still comes of its request is thrown away. */
   #discarding = false;
 
@@ -138,7 +146,7 @@ export class Exchange implements ActiveRequest {
     }
     const { incoming } = this.#side;
     if (incoming === null) return null;
-    const coding = requestCoding(this.facts.headers);
+    const coding = bodyCoding(this.facts.headers);
     const { standIns, hold } = this.#core;
     const known = standIns.scanFor(verdict, this.#core.known);
     const swapped = standIns.bodyFor(placed, incoming, known, hold);
@@ -146,7 +154,7 @@ export class Exchange implements ActiveRequest {
     else if (known === null) this.#body = new UnscannedBody(incoming);
     else if (coding.kind === 'identity') this.#body = new ScannedBody(incoming, known);
     else if (coding.kind === 'coded') {
-      this.#body = new HeldBody(incoming, known, coding.coding, hold);
+      this.#body = new HeldBody(incoming, known, coding.codings, hold);
     } else {
       return gatewayRefusal(403, 'unscannable', 'the content coding is not one that can be scanned', this.#route);
     }
@@ -187,7 +195,7 @@ export class Exchange implements ActiveRequest {
     connection: UpstreamConnection,
     head: Uint8Array,
     first: OutboundStep | null,
-    { credential }: Filled,
+    filled: Filled,
   ): Promise<AnswerOutcome> {
     this.#upstream = connection;
     this.#uploaded = null;
@@ -215,7 +223,10 @@ export class Exchange implements ActiveRequest {
       wantsTrailers: headerTokens(this.facts.headers, 'te').includes('trailers'),
       wantsInterim: this.facts.multiplexed === true,
       mayKeepAlive: () => (this.#keepsAlive = this.#side.mayKeepAlive()),
-      mask: credential?.mask ?? null,
+      mask: this.#core.echoes.maskFor(filledIds(filled)),
+      onMasked: (names, place) => {
+        this.#noteEcho(names, place);
+      },
       onBegun: () => {
         this.#answerBegun = true;
       },
@@ -234,7 +245,16 @@ export class Exchange implements ActiveRequest {
         ? placed
         : injectCredential(placed, forward.inject, reveal(credential.secret, 'inject'));
     const authority = authorityText(this.facts.scheme, this.facts.authority);
-    return serialiseRequestHead(this.facts.method, target, upstreamHeaders(headers, this.#framing, authority));
+    const asked = filledIds({ credential, placed }).length === 0 ? headers : maskableRequest(headers);
+    return serialiseRequestHead(this.facts.method, target, upstreamHeaders(asked, this.#framing, authority));
+  }
+
+  /** A masked answer is recorded; several in a minute mean that somebody makes the upstream echo (SECURITY S13). */
+  #noteEcho(names: readonly string[], place: string): void {
+    const rule = this.#echoed ? 'echo' : this.#core.echoes.count(this.#route ?? '') ? 'echo_alert' : 'echo';
+    this.#echoed = true;
+    if (rule === 'echo_alert') this.#core.tally.echoAlerts += 1;
+    this.#account.found(names.map((name) => ({ rule, name, place })));
   }
 
   async #finish(connection: UpstreamConnection, outcome: AnswerOutcome): Promise<Afterwards> {

@@ -12,7 +12,6 @@ import { ControlServer } from '../platform/control-socket.ts';
 import { createDialer } from '../platform/dialer.ts';
 import { createSystemResolver } from '../platform/dns.ts';
 import { systemRandom } from '../platform/random.ts';
-import { reveal } from '../platform/reveal.ts';
 import { createLeafMinter } from '../platform/tls-ca.ts';
 import { createTrust } from '../platform/trust.ts';
 import { allowsName, compilePolicy } from '../policy/compile.ts';
@@ -25,8 +24,9 @@ import { CONTROL_SOCKET, type GatewayStatus } from '../schema/control.ts';
 import type { DecisionRecord } from '../schema/decision.ts';
 import type { GatewayConfig, GatewaySecrets } from '../schema/gateway-config.ts';
 import { controlMethods } from './control.ts';
-import type { Credential, GatewayCore, LivePolicy, Timeouts } from './core.ts';
+import type { GatewayCore, LivePolicy, Timeouts } from './core.ts';
 import { Tally, type Counters } from './counters.ts';
+import { Echoes } from './echoes.ts';
 import { DnsAnswerer } from './dns.ts';
 import { LeafContexts } from './leaf-contexts.ts';
 import { Listeners, type GatewayListener, type ListenerAddress } from './listeners.ts';
@@ -182,7 +182,8 @@ class Gateway implements RunningGateway {
       live: () => this.#live,
       draining: () => this.#draining,
       known,
-      credentials: secrets.credentials.map(credentialOf),
+      credentials: secrets.credentials.map(({ name, value }) => ({ secret: new Secret(name, value) })),
+      echoes: echoesOf(secrets, clock),
       standIns: new StandIns(secrets.placeholders ?? [], values),
       pool: new UpstreamPool({
         dialer,
@@ -221,9 +222,12 @@ function compile(config: GatewayConfig): LivePolicy {
   throw new BottleError('config_invalid', { message: `the policy does not compile: ${policy.error.join('; ')}` });
 }
 
-function credentialOf({ name, value }: GatewaySecrets['credentials'][number]): Credential {
-  const secret = new Secret(name, value);
-  return { secret, mask: buildKnownValues([{ name, value: reveal(secret, 'scan') }]) };
+function echoesOf({ credentials, placeholders = [] }: GatewaySecrets, clock: Clock): Echoes {
+  const values = [
+    ...credentials.map(({ name, value }) => ({ id: `credential:${name}`, name, value })),
+    ...placeholders.map(({ name, value }) => ({ id: `env:${name}`, name, value })),
+  ];
+  return new Echoes(values, clock);
 }
 
 function fingerprintsOf(secrets: GatewaySecrets): ReadonlyMap<string, string> {

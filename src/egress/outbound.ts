@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createBodyScanner, scanText, type BodyScanner, type Finding, type KnownValues } from '../dlp/known-values.ts';
 import { KiB, LIMITS } from '../kernel/limits.ts';
-import { CONTENT_CODINGS, decodeContent, type ContentCoding } from '../platform/content-decoder.ts';
+import { CONTENT_CODINGS, ContentDecoders, type ContentCoding } from '../platform/content-decoder.ts';
+import type { Result } from '../kernel/result.ts';
 import type { Header, RequestFacts } from '../policy/decide.ts';
 import type { Framing } from '../protocol/http1/framing.ts';
 import type { Reason } from '../schema/decision.ts';
@@ -57,20 +58,24 @@ function scanTrailers(known: KnownValues, trailers: readonly Header[]): readonly
   return scanText(known, trailers.map(([name, value]) => `${name}: ${value}`).join('\n'), 'trailers');
 }
 
-export type RequestCoding =
+export type BodyCoding =
   | { readonly kind: 'identity' }
-  | { readonly kind: 'coded'; readonly coding: ContentCoding }
+  /** In the order in which they were applied. */
+  | { readonly kind: 'coded'; readonly codings: readonly ContentCoding[] }
   | { readonly kind: 'unknown' };
 
-export function requestCoding(headers: readonly Header[]): RequestCoding {
+/** More than two, or one of them twice, is nobody's honest body (SECURITY S16). */
+const MOST_CODINGS = 2;
+
+export function bodyCoding(headers: readonly Header[]): BodyCoding {
   const tokens = headerTokens(headers, 'content-encoding').filter((token) => token !== 'identity');
   // gRPC compresses message by message within a body that has no end in sight.
   if (headerTokens(headers, 'grpc-encoding').some((token) => token !== 'identity')) return { kind: 'unknown' };
-  const [first, ...rest] = tokens;
-  if (first === undefined) return { kind: 'identity' };
-  const name = first === 'x-gzip' ? 'gzip' : first;
-  const coding = CONTENT_CODINGS.find((known) => known === name);
-  return coding === undefined || rest.length > 0 ? { kind: 'unknown' } : { kind: 'coded', coding };
+  if (tokens.length === 0) return { kind: 'identity' };
+  const names = tokens.map((token) => (token === 'x-gzip' ? 'gzip' : token));
+  const codings = names.flatMap((name) => CONTENT_CODINGS.filter((known) => known === name));
+  const unclear = codings.length < names.length || new Set(names).size < names.length || names.length > MOST_CODINGS;
+  return unclear ? { kind: 'unknown' } : { kind: 'coded', codings };
 }
 
 /** A route whose scan the operator turned off: the body passes as it comes. */
@@ -137,7 +142,11 @@ export class ScannedBody implements OutboundBody {
   }
 
   #push(blocks: readonly Uint8Array[]): ReturnType<BodyScanner['push']> {
-    let verdict: ReturnType<BodyScanner['push']> = { release: this.#releasedBytes, findings: [] };
+    let verdict: ReturnType<BodyScanner['push']> = {
+      release: this.#releasedBytes,
+      certain: this.#releasedBytes,
+      findings: [],
+    };
     for (const block of blocks) {
       verdict = this.#scanner.push(block);
       if (verdict.findings.length > 0) break;
@@ -202,14 +211,14 @@ export async function holdWhole(
 export class HeldBody implements OutboundBody {
   readonly #reader: BodySource;
   readonly #known: KnownValues;
-  readonly #coding: ContentCoding;
+  readonly #codings: readonly ContentCoding[];
   readonly #budget: HoldBudget;
   #ended = false;
 
-  constructor(reader: BodySource, known: KnownValues, coding: ContentCoding, budget: HoldBudget) {
+  constructor(reader: BodySource, known: KnownValues, codings: readonly ContentCoding[], budget: HoldBudget) {
     this.#reader = reader;
     this.#known = known;
-    this.#coding = coding;
+    this.#codings = codings;
     this.#budget = budget;
   }
 
@@ -231,14 +240,37 @@ export class HeldBody implements OutboundBody {
     const trailing = scanTrailers(this.#known, this.trailers);
     if (trailing.length > 0) return { kind: 'found', findings: trailing };
     if (raw.length === 0) return END;
-    const decoded = await decodeContent(this.#coding, raw);
-    if (!decoded.ok) return { kind: 'refused', status: 403, reason: 'unscannable', detail: decoded.error };
-    for (const view of [raw, decoded.value]) {
-      const findings = await scanWhole(this.#known, view);
-      if (findings.length > 0) return { kind: 'found', findings };
-    }
-    return { kind: 'data', data: [raw] };
+    const refused = await this.#decodeAndScan(raw);
+    if (refused !== null) return refused;
+    const findings = await scanWhole(this.#known, raw);
+    return findings.length > 0 ? { kind: 'found', findings } : { kind: 'data', data: [raw] };
   }
+
+  /** What comes out of the decoders is scanned and dropped: a body that unfolds takes no more memory than it came with. */
+  async #decodeAndScan(raw: Buffer): Promise<OutboundStep | null> {
+    using decoders = new ContentDecoders(this.#codings, { decodedBytes: LIMITS.decodedBodyBytes });
+    const scanner = createBodyScanner(this.#known, 'body');
+    for (let at = 0; at < raw.length; at += SCAN_BLOCK_BYTES) {
+      const step = scanDecoded(scanner, await decoders.push([raw.subarray(at, at + SCAN_BLOCK_BYTES)]));
+      if (step !== null) return step;
+    }
+    const step = scanDecoded(scanner, await decoders.end());
+    if (step !== null) return step;
+    const { findings } = scanner.end();
+    return findings.length > 0 ? { kind: 'found', findings } : null;
+  }
+}
+
+function scanDecoded(
+  scanner: BodyScanner,
+  decoded: Result<readonly Uint8Array[], string>,
+): Exclude<OutboundStep, { readonly kind: 'data' | 'end' | 'broken' }> | null {
+  if (!decoded.ok) return { kind: 'refused', status: 403, reason: 'unscannable', detail: decoded.error };
+  for (const block of decoded.value) {
+    const { findings } = scanner.push(block);
+    if (findings.length > 0) return { kind: 'found', findings };
+  }
+  return null;
 }
 
 /** In blocks, with a turn of the event loop between them: other connections go on meanwhile. */

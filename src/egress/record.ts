@@ -1,4 +1,4 @@
-import { scanText, type Finding, type KnownValues } from '../dlp/known-values.ts';
+import { scanText, type KnownValues } from '../dlp/known-values.ts';
 import { redactText } from '../dlp/redact.ts';
 import { LIMITS } from '../kernel/limits.ts';
 import type { AuditSink } from '../ports/audit-sink.ts';
@@ -32,6 +32,13 @@ export interface Decision {
   readonly decision: 'allow' | 'deny';
   readonly reason: Reason;
   readonly route: string | null;
+}
+
+/** What the record says of a finding: its rule and place, never the value. */
+interface RecordedFinding {
+  readonly rule: string;
+  readonly place: string;
+  readonly name: string;
 }
 
 export type Ending = DecisionRecord['ended'];
@@ -79,7 +86,7 @@ export class RequestAccount {
   #decidedMs: number | null = null;
   #connectedMs: number | null = null;
   #firstByteMs: number | null = null;
-  #findings: readonly Finding[] = [];
+  #findings: readonly RecordedFinding[] = [];
   #ended = false;
 
   constructor(parts: RecorderParts, id: string, fields: RequestFields, publish: (record: DecisionRecord) => void) {
@@ -126,7 +133,7 @@ export class RequestAccount {
     this.#firstByteMs ??= this.#elapsed();
   }
 
-  found(findings: readonly Finding[]): void {
+  found(findings: readonly RecordedFinding[]): void {
     this.#findings = [...this.#findings, ...findings];
   }
 

@@ -6,14 +6,7 @@ import { Placement, type StandIn } from '../policy/placeholders.ts';
 import type { Header } from '../schema/header.ts';
 import type { BodySource } from './body-reader.ts';
 import { headerValues } from './headers.ts';
-import {
-  holdWhole,
-  requestCoding,
-  scanWhole,
-  type HoldBudget,
-  type OutboundBody,
-  type OutboundStep,
-} from './outbound.ts';
+import { holdWhole, bodyCoding, scanWhole, type HoldBudget, type OutboundBody, type OutboundStep } from './outbound.ts';
 import type { Framing } from '../protocol/http1/framing.ts';
 import { gatewayRefusal, type Refusal } from './refusals.ts';
 import { findingsRefusal } from './upload.ts';
@@ -85,7 +78,7 @@ export class StandIns {
     known: KnownValues | null,
     budget: HoldBudget,
   ): SwappedBody | null {
-    if (requestCoding(placed.headers).kind !== 'identity') return null;
+    if (bodyCoding(placed.headers).kind !== 'identity') return null;
     const [type = '', ...others] = headerValues(placed.headers, 'content-type');
     const kind = others.length > 0 ? null : placed.placement.wantsBody(type);
     return kind === null ? null : new SwappedBody({ reader, known, budget, kind, placement: placed.placement });

@@ -37,6 +37,9 @@ export const LIMITS = {
   heldBodyBytes: 16 * MiB,
   decodedBodyBytes: 64 * MiB,
   decodedRatio: 200,
+  /** Answers of one route in which a credential had to be masked: so many in that time are an alert (SECURITY S13). */
+  echoesPerWindow: 3,
+  echoWindowMs: 60_000,
   /** Bytes of a known value below which it is not scanned for (SECURITY S14). */
   knownValueMinChars: 8,
   knownValueMinBits: 28,

@@ -171,7 +171,7 @@ describe('S16 content-coded bodies', () => {
 
   it.each([
     { headers: { 'content-encoding': 'compress' }, body: Buffer.from(clean), why: 'a coding we do not know' },
-    { headers: { 'content-encoding': 'gzip, br' }, body: gzipSync(clean), why: 'two codings' },
+    { headers: { 'content-encoding': 'gzip, br, zstd' }, body: gzipSync(clean), why: 'three codings' },
     { headers: { 'content-encoding': ['gzip', 'gzip'] }, body: gzipSync(clean), why: 'a coding said twice' },
     { headers: { 'content-encoding': 'gzip' }, body: Buffer.from(clean), why: 'a body that is not what it says' },
     {

@@ -82,7 +82,7 @@ describe('S17 a content-coded body', () => {
       fc.asyncProperty(fc.boolean(), fc.array(fc.nat(200), { maxLength: 6 }), async (leaks, where) => {
         const raw = gzipSync(`filler ${leaks ? SECRET : 'nothing'} filler`);
         const budget = { heldBytes: 0 };
-        const { left, last } = await drainBody(new HeldBody(arriving(split(raw, where), false), known, 'gzip', budget));
+        const { left, last } = await drainBody(new HeldBody(arriving(split(raw, where), false), known, ['gzip'], budget));
         expect(last).toBe(leaks ? 'found' : 'end');
         expect(left).toEqual(leaks ? Buffer.alloc(0) : raw);
         expect(budget.heldBytes).toBe(0);
@@ -93,7 +93,7 @@ describe('S17 a content-coded body', () => {
 
   it('is refused when all held bodies together are too much, and gives its share back', async () => {
     const budget = { heldBytes: LIMITS.heldTotalBytes };
-    const step = await new HeldBody(arriving([gzipSync('x')], false), known, 'gzip', budget).next();
+    const step = await new HeldBody(arriving([gzipSync('x')], false), known, ['gzip'], budget).next();
     expect(step).toMatchObject({ kind: 'refused', status: 503, reason: 'limit_reached' });
     expect(budget.heldBytes).toBe(LIMITS.heldTotalBytes);
   });

@@ -1,0 +1,152 @@
+import { BodyMasker, buildMask } from '../dlp/mask.ts';
+import { scanText, type KnownValues } from '../dlp/known-values.ts';
+import { redactText } from '../dlp/redact.ts';
+import { LIMITS } from '../kernel/limits.ts';
+import { ContentDecoders, type ContentCoding } from '../platform/content-decoder.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Header } from '../schema/header.ts';
+import type { BodySource, BodyStep } from './body-reader.ts';
+import { headerTokens } from './headers.ts';
+
+/**
+ * Where a credential was put in, its answer is watched (SECURITY S13): an upstream that echoes requests, or an error
+ * page that shows their headers, would hand the value to the agent.
+ */
+export interface MaskedValue {
+  /** `credential:GH_TOKEN` or `env:KEY`: a token and a variable may have one name and two values. */
+  readonly id: string;
+  readonly name: string;
+  readonly value: string;
+}
+
+export class Echoes {
+  readonly #values: ReadonlyMap<string, MaskedValue>;
+  readonly #masks = new Map<string, KnownValues>();
+  readonly #times = new Map<string, readonly number[]>();
+  readonly #clock: Clock;
+
+  constructor(values: readonly MaskedValue[], clock: Clock) {
+    this.#values = new Map(values.map((entry) => [entry.id, entry]));
+    this.#clock = clock;
+  }
+
+  /** Null when nothing was put in, so nothing can come back. */
+  maskFor(ids: readonly string[]): KnownValues | null {
+    const values = ids.flatMap((id) => this.#values.get(id) ?? []);
+    if (values.length === 0) return null;
+    const key = ids.toSorted().join('\n');
+    const mask = this.#masks.get(key) ?? buildMask(values);
+    this.#masks.set(key, mask);
+    return mask;
+  }
+
+  /** One answer of this route had to be masked. True when that was one too many in a minute. */
+  count(route: string): boolean {
+    const now = this.#clock.monotonic();
+    const recent = [...(this.#times.get(route) ?? []).filter((at) => now - at < LIMITS.echoWindowMs), now];
+    this.#times.set(route, recent.slice(-LIMITS.echoesPerWindow));
+    return recent.length >= LIMITS.echoesPerWindow;
+  }
+}
+
+const DECODABLE: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'deflate', 'br', 'zstd', 'identity']);
+
+/** The request asks for nothing that could not be looked at: whole answers, in codings that are undone here. */
+export function maskableRequest(headers: readonly Header[]): readonly Header[] {
+  const accepted = headerTokens(headers, 'accept-encoding').filter((token) =>
+    DECODABLE.has((token.split(';', 1)[0] ?? '').trim()),
+  );
+  const kept = headers.filter(([name]) => !/^(?:range|if-range|(?:grpc-)?accept-encoding)$/i.test(name));
+  return [...kept, ['Accept-Encoding', accepted.length === 0 ? 'identity' : accepted.join(', ')]];
+}
+
+/** Names of the masked values, for the record. */
+export type OnMasked = (names: readonly string[], place: string) => void;
+
+/** Status text, header fields or trailers with every echo taken out; a field whose very name is one is dropped. */
+export function maskHeaders(mask: KnownValues, headers: readonly Header[], onMasked: OnMasked): readonly Header[] {
+  return headers.flatMap(([name, value]): readonly Header[] => {
+    const inName = scanText(mask, name, 'answer');
+    const inValue = scanText(mask, value, 'answer');
+    if (inName.length + inValue.length === 0) return [[name, value]];
+    onMasked(
+      namesOf([...inName, ...inValue]),
+      inName.length > 0 ? 'answer header' : `answer header ${name.toLowerCase()}`,
+    );
+    return inName.length > 0 ? [] : [[name, redactText(mask, value)]];
+  });
+}
+
+export function maskText(mask: KnownValues, text: string, onMasked: OnMasked): string {
+  const found = scanText(mask, text, 'answer');
+  if (found.length === 0) return text;
+  onMasked(namesOf(found), 'answer status');
+  return redactText(mask, text);
+}
+
+function namesOf(findings: readonly { readonly name: string }[]): readonly string[] {
+  return [...new Set(findings.map(({ name }) => name))];
+}
+
+/** Fields that tell of the bytes as they came, once other bytes go out. */
+const OF_CODED_BYTES = /^(?:content-encoding|content-md5|digest|content-digest|repr-digest|accept-ranges)$/i;
+
+export function withoutCoding(headers: readonly Header[]): readonly Header[] {
+  return headers.filter(([name]) => !OF_CODED_BYTES.test(name));
+}
+
+/** An answer's body, decoded where it was coded, with every echo overwritten; nothing waits beyond an open match. */
+export class MaskedBody implements BodySource, Disposable {
+  readonly #reader: BodySource;
+  readonly #decoders: ContentDecoders;
+  readonly #masker: BodyMasker;
+  readonly #onMasked: OnMasked;
+  #told = 0;
+  #done = false;
+
+  constructor(reader: BodySource, codings: readonly ContentCoding[], mask: KnownValues, onMasked: OnMasked) {
+    this.#reader = reader;
+    // Nothing holds what comes out, so only the ratio is bounded.
+    this.#decoders = new ContentDecoders(codings, { decodedBytes: Number.POSITIVE_INFINITY });
+    this.#masker = new BodyMasker(mask);
+    this.#onMasked = onMasked;
+    this.#done = reader.done;
+  }
+
+  get done(): boolean {
+    return this.#done;
+  }
+
+  get trailers(): readonly Header[] {
+    return this.#reader.trailers;
+  }
+
+  async next(): Promise<BodyStep> {
+    while (!this.#done) {
+      const step = await this.#reader.next();
+      if (step.kind === 'broken') return step;
+      const decoded = await this.#decoders.push(step.kind === 'data' ? step.data : []);
+      if (!decoded.ok) return { kind: 'broken', why: decoded.error };
+      const data = decoded.value.flatMap((block) => this.#masker.push(block));
+      if (this.#reader.done || step.kind === 'end') {
+        const rest = await this.#decoders.end();
+        if (!rest.ok) return { kind: 'broken', why: rest.error };
+        data.push(...rest.value.flatMap((block) => this.#masker.push(block)), ...this.#masker.end());
+        this.#done = true;
+      }
+      this.#tell();
+      if (data.length > 0) return { kind: 'data', data };
+    }
+    return { kind: 'end' };
+  }
+
+  [Symbol.dispose](): void {
+    this.#decoders[Symbol.dispose]();
+  }
+
+  #tell(): void {
+    const names = [...this.#masker.masked].slice(this.#told);
+    this.#told += names.length;
+    if (names.length > 0) this.#onMasked(names, 'answer body');
+  }
+}
