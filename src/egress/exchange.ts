@@ -1,16 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Finding } from '../dlp/known-values.ts';
-import { reveal } from '../platform/reveal.ts';
-import { injectCredential } from '../policy/credentials.ts';
 import { decideEgress, type RequestFacts, type Verdict } from '../policy/decide.ts';
 import type { DialFailure } from '../ports/dialer.ts';
 import type { Framing } from '../protocol/http1/framing.ts';
-import { serialiseRequestHead } from '../protocol/http1/head.ts';
 import { AgentSide, type Afterwards, type AgentSideParts } from './agent-side.ts';
 import { relayAnswer, type AnswerOutcome } from './answer.ts';
-import { maskableRequest } from './echoes.ts';
 import type { ActiveRequest, Credential, GatewayCore } from './core.ts';
-import { headerTokens, upstreamHeaders } from './headers.ts';
+import { filledHead, filledIds, type Filled } from './filled-request.ts';
+import { headerTokens } from './headers.ts';
 import {
   HeldBody,
   bodyCoding,
@@ -22,23 +19,10 @@ import {
 } from './outbound.ts';
 import type { RequestAccount } from './record.ts';
 import { gatewayRefusal, type Refusal } from './refusals.ts';
-import { authorityText } from './request.ts';
 import type { PlacedRequest } from './stand-ins.ts';
 import { findingsRefusal, sendRequest, stepRefusal, type UploadOutcome } from './upload.ts';
 import type { UpstreamConnection } from './upstream-pool.ts';
 import { WireError } from './wire.ts';
-
-/** What the request goes out with beyond what the agent sent. */
-interface Filled {
-  readonly credential: Credential | null;
-  readonly placed: PlacedRequest;
-}
-
-/** Everything secret that this request carries by our hand. */
-function filledIds({ credential, placed }: Filled): readonly string[] {
-  const swapped = [...placed.placement.used].map((env) => `env:${env}`);
-  return credential === null ? swapped : [`credential:${credential.secret.name}`, ...swapped];
-}
 
 type Allowed = Extract<Verdict, { readonly kind: 'allow' }>;
 
@@ -163,7 +147,7 @@ export class Exchange implements ActiveRequest {
   }
 
   async #forward(verdict: Allowed, filled: Filled, first: OutboundStep | null): Promise<Afterwards> {
-    const head = this.#requestHead(verdict, filled);
+    const head = filledHead(this.facts, verdict.forward, filled, this.#framing);
     const slot = verdict.forward.inject?.slot ?? null;
     const idempotent = IDEMPOTENT.has(this.facts.method);
     const repeatable = idempotent && (this.#body === null || this.#body.finished);
@@ -237,16 +221,6 @@ export class Exchange implements ActiveRequest {
 
   get #framing(): Framing {
     return this.#body?.reframed ?? this.#parts.framing;
-  }
-
-  #requestHead({ forward }: Allowed, { credential, placed }: Filled): Uint8Array {
-    const { target, headers } =
-      credential === null || forward.inject === null
-        ? placed
-        : injectCredential(placed, forward.inject, reveal(credential.secret, 'inject'));
-    const authority = authorityText(this.facts.scheme, this.facts.authority);
-    const asked = filledIds({ credential, placed }).length === 0 ? headers : maskableRequest(headers);
-    return serialiseRequestHead(this.facts.method, target, upstreamHeaders(asked, this.#framing, authority));
   }
 
   /** A masked answer is recorded; several in a minute mean that somebody makes the upstream echo (SECURITY S13). */

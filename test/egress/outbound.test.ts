@@ -82,7 +82,9 @@ describe('S17 a content-coded body', () => {
       fc.asyncProperty(fc.boolean(), fc.array(fc.nat(200), { maxLength: 6 }), async (leaks, where) => {
         const raw = gzipSync(`filler ${leaks ? SECRET : 'nothing'} filler`);
         const budget = { heldBytes: 0 };
-        const { left, last } = await drainBody(new HeldBody(arriving(split(raw, where), false), known, ['gzip'], budget));
+        const { left, last } = await drainBody(
+          new HeldBody(arriving(split(raw, where), false), known, ['gzip'], budget),
+        );
         expect(last).toBe(leaks ? 'found' : 'end');
         expect(left).toEqual(leaks ? Buffer.alloc(0) : raw);
         expect(budget.heldBytes).toBe(0);
