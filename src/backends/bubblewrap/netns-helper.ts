@@ -51,6 +51,7 @@ async function send(message: object, handle: unknown): Promise<void> {
   await promise;
 }
 
+// Without a launcher nobody takes the listeners, which would keep this process, and with it the namespace, for ever.
+process.once('disconnect', () => process.exit(1));
 for (const role of LISTENER_ROLES) await send({ role }, await bind(role));
-process.disconnect?.();
 process.exit(0);
