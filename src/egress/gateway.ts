@@ -9,12 +9,13 @@ import { Scope } from '../kernel/scope.ts';
 import { Secret } from '../kernel/secret.ts';
 import { systemClock } from '../platform/clock.ts';
 import { ControlServer } from '../platform/control-socket.ts';
-import { createDialer } from '../platform/dialer.ts';
+import { createDialer, type DialerProxy } from '../platform/dialer.ts';
 import { createSystemResolver } from '../platform/dns.ts';
 import { systemRandom } from '../platform/random.ts';
 import { createLeafMinter } from '../platform/tls-ca.ts';
 import { createTrust } from '../platform/trust.ts';
 import { allowsName, compilePolicy } from '../policy/compile.ts';
+import { parseHostSpec } from '../policy/host.ts';
 import { decideEgress } from '../policy/decide.ts';
 import type { AuditSink } from '../ports/audit-sink.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -82,6 +83,7 @@ class Gateway implements RunningGateway {
   readonly #startedAt: number;
   #live: LivePolicy;
   #trust: () => SecureContext;
+  #proxy: DialerProxy | null;
   #control: ControlServer | null = null;
   #draining = false;
   #closed = false;
@@ -92,6 +94,7 @@ class Gateway implements RunningGateway {
     this.#startedAt = this.#clock.monotonic();
     this.#live = compile(parts.config);
     this.#trust = createTrust(parts.config.upstream.extraCa);
+    this.#proxy = proxyOf(parts.config, parts.secrets);
     this.#core = this.#createCore();
     this.#dns = new DnsAnswerer({
       allows: (name) => allowsName(this.#live.policy, name),
@@ -127,6 +130,7 @@ class Gateway implements RunningGateway {
       this.#trust = createTrust(config.upstream.extraCa);
     }
     this.#live = next;
+    this.#proxy = proxyOf(config, this.#parts.secrets);
     this.#core.pool.retireBefore(config.generation);
     for (const request of this.#core.active) {
       const verdict = decideEgress(next.policy, request.facts);
@@ -174,10 +178,15 @@ class Gateway implements RunningGateway {
     const clock = this.#clock;
     const tally = new Tally();
     const meter = new BufferMeter();
-    const values = [...secrets.knownValues, ...secrets.credentials, ...(secrets.placeholders ?? [])];
+    const values = [
+      ...secrets.knownValues,
+      ...secrets.credentials,
+      ...(secrets.placeholders ?? []),
+      ...proxyPassword(secrets),
+    ];
     const known = buildKnownValues(values);
     const resolver = this.#parts.resolver ?? createSystemResolver();
-    const dialer = createDialer({ resolver, trust: () => this.#trust() });
+    const dialer = createDialer({ resolver, trust: () => this.#trust(), proxy: () => this.#proxy });
     return {
       live: () => this.#live,
       draining: () => this.#draining,
@@ -228,6 +237,24 @@ function echoesOf({ credentials, placeholders = [] }: GatewaySecrets, clock: Clo
     ...placeholders.map(({ name, value }) => ({ id: `env:${name}`, name, value })),
   ];
   return new Echoes(values, clock);
+}
+
+function proxyOf({ upstream: { proxy } }: GatewayConfig, { upstreamLogin }: GatewaySecrets): DialerProxy | null {
+  if (proxy === undefined) return null;
+  const noProxy = proxy.noProxy.flatMap((spec) => {
+    const pattern = parseHostSpec(spec);
+    return pattern.ok ? [pattern.value] : [];
+  });
+  const login = upstreamLogin === undefined ? null : new Secret('upstream.proxy', upstreamLogin);
+  return { ...proxy, noProxy, login };
+}
+
+/** Looked for like any other value, unless it is too short to be told from ordinary text. */
+function proxyPassword({
+  upstreamLogin = '',
+}: GatewaySecrets): readonly { readonly name: string; readonly value: string }[] {
+  const value = upstreamLogin.slice(upstreamLogin.indexOf(':') + 1);
+  return value.length < LIMITS.knownValueMinChars ? [] : [{ name: 'upstream.proxy', value }];
 }
 
 function fingerprintsOf(secrets: GatewaySecrets): ReadonlyMap<string, string> {

@@ -199,8 +199,8 @@ export class UpstreamPool implements Disposable {
 }
 
 /**
- * SECURITY S23, as far as it applies here: there is no upstream proxy yet, TLS settings and credential versions change
- * only with the generation, and what the agent may bring along is a property of the route.
+ * SECURITY S23, as far as it applies here: the upstream proxy, TLS settings and credential versions change only with
+ * the generation, and what the agent may bring along is a property of the route.
  */
 function poolKey(permit: Permit, credential: number | null): string {
   const { scheme, host, port, resolveTo, routeId, generation } = permit;

@@ -29,6 +29,9 @@ export const LIMITS = {
   /** First bytes must name the protocol within this. */
   firstBytesTimeoutMs: 10_000,
   upstreamConnectTimeoutMs: 10_000,
+  /** RFC 8305, section 8: how long one address is alone before the next is tried beside it. */
+  connectHeadStartMs: 250,
+  tlsSessions: 256,
   upstreamFirstByteTimeoutMs: 600_000,
   idleTimeoutMs: 600_000,
   requestHeadTimeoutMs: 30_000,

@@ -35,6 +35,8 @@ export interface LaunchOptions {
   /** Resolved once, before any backend was called (HOTSPOTS H4). */
   readonly values: ReadonlyMap<string, Secret>;
   readonly userName: string;
+  /** `user:password` for the upstream proxy of the settings. */
+  readonly upstreamLogin?: Secret | null;
   readonly stdio: ApplyContext['stdio'];
   readonly terminal: ApplyContext['terminal'];
   readonly signal: AbortSignal;

@@ -25,6 +25,8 @@ export interface GatewayAloneOptions {
   readonly paths: HomePaths;
   readonly values: ReadonlyMap<string, Secret>;
   readonly userName: string;
+  /** `user:password` for the upstream proxy of the settings. */
+  readonly upstreamLogin?: Secret | null;
   readonly listen: { readonly host: string; readonly port: number };
   /** `--auth`: a random user and password in the proxy URL; without it only loopback is listened on. */
   readonly auth: boolean;

@@ -33,6 +33,8 @@ export interface HandoverParts {
   readonly userName: string;
   readonly random: Random;
   readonly clock: Clock;
+  /** `user:password` for the upstream proxy. */
+  readonly upstreamLogin?: Secret | null;
   readonly proxyAuth?: { readonly user: string; readonly password: string };
 }
 
@@ -90,7 +92,11 @@ export function prepareHandover(parts: HandoverParts): Handover {
   const probeNonce = hex(random.bytes(16));
   const controlNonce = hex(random.bytes(16));
   const fingerprintKey = Buffer.from(random.bytes(32)).toString('base64');
-  const auth = parts.proxyAuth === undefined ? {} : { proxyAuth: parts.proxyAuth };
+  const login = parts.upstreamLogin ?? null;
+  const auth = {
+    ...(parts.proxyAuth === undefined ? {} : { proxyAuth: parts.proxyAuth }),
+    ...(login === null ? {} : { upstreamLogin: reveal(login, 'pipe') }),
+  };
   return {
     secrets: { credentials, placeholders, knownValues, fingerprintKey, ca, probeNonce, controlNonce, ...auth },
     caCertificate: ca.certificate,

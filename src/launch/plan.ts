@@ -3,6 +3,7 @@ import { credentialNames, mergeRoutes, type SourcedRoute } from '../policy/merge
 import { compilePolicy } from '../policy/compile.ts';
 import type { ProvisionPlan } from '../providers/provider.ts';
 import { BottlePlanSchema, INSIDE, type BackendName, type BottlePlan, type Resources } from '../schema/plan.ts';
+import type { UpstreamProxy } from '../schema/upstream-proxy.ts';
 import { bottleEnvironment } from './environment.ts';
 import type { SecretRequest } from './secrets.ts';
 
@@ -34,7 +35,11 @@ export interface PlanInput {
   readonly mounts: readonly string[];
   readonly resources: Resources;
   readonly debug: boolean;
-  readonly upstream: { readonly extraCa: readonly string[]; readonly resolve: Readonly<Record<string, string>> };
+  readonly upstream: {
+    readonly extraCa: readonly string[];
+    readonly resolve: Readonly<Record<string, string>>;
+    readonly proxy?: UpstreamProxy;
+  };
   readonly warnings: readonly string[];
 }
 
@@ -66,7 +71,11 @@ export function buildPlan(input: PlanInput): BuiltPlan {
     routes: [...merged.value],
     log: input.log,
     supervise: false,
-    upstream: { extraCa: [...input.upstream.extraCa], resolve: { ...input.upstream.resolve } },
+    upstream: {
+      extraCa: [...input.upstream.extraCa],
+      resolve: { ...input.upstream.resolve },
+      ...(input.upstream.proxy === undefined ? {} : { proxy: input.upstream.proxy }),
+    },
   };
   const policy = compilePolicy(gateway);
   if (!policy.ok) throw new BottleError('manifest_invalid', { message: policy.error.join('\n'), key: 'egress.routes' });
@@ -99,7 +108,7 @@ export function buildPlan(input: PlanInput): BuiltPlan {
     gateway,
     credentials: credentials.map((name) => ({ name })),
     services: ['egress'],
-    warnings: [...input.warnings, ...input.provision.warnings],
+    warnings: [...input.warnings, ...input.provision.warnings, ...networkWarnings(gateway)],
   });
   return {
     plan,
@@ -123,6 +132,22 @@ function placeholderNames(input: PlanInput): readonly string[] {
     });
   }
   return [...new Set(declared.map(({ env }) => env))];
+}
+
+/** What opens more than a route says, for preflight. */
+function networkWarnings({ upstream, routes }: BottlePlan['gateway']): readonly string[] {
+  const names =
+    upstream.proxy?.resolves === true
+      ? ['upstream.proxy_resolves: the proxy decides which address a name means; no address is checked here']
+      : [];
+  const passed = routes.filter(({ route }) => route.tls === 'passthrough').map(({ route }) => route.host);
+  return [
+    ...names,
+    ...passed.map(
+      (host) =>
+        `${host} is passed through unseen (tls: passthrough): the same CDN's other customers are reachable through this host`,
+    ),
+  ];
 }
 
 function isForwarded({ from }: PlannedEnv): boolean {

@@ -81,6 +81,8 @@ export const SETTINGS_EXAMPLES: Readonly<Record<string, string>> = {
   upstream: 'upstream: {extra_ca: [/etc/ssl/company.pem]}',
   'upstream.extra_ca': 'extra_ca: [/etc/ssl/company.pem]',
   'upstream.proxy': 'proxy: http://proxy.acme.example:3128',
+  'upstream.proxy_resolves': 'proxy_resolves: true',
+  'upstream.no_proxy': 'no_proxy: ["*.acme.example"]',
   'upstream.resolve': 'resolve: {"git.acme.example:443": "10.0.0.7:443"}',
   'upstream.resolve.*': '"git.acme.example:443": "10.0.0.7:443"',
   backend: 'backend: bubblewrap',

@@ -39,12 +39,7 @@ export const BOTTLE_NOT_BUILT: readonly NotBuilt[] = [
 
 export const AGENT_NOT_BUILT: readonly NotBuilt[] = [{ key: 'skills' }];
 
-export const SETTINGS_NOT_BUILT: readonly NotBuilt[] = [
-  { key: 'upstream.proxy' },
-  { key: 'upstream.proxy_resolves' },
-  { key: 'supervise.hold_s' },
-  { key: 'budgets' },
-];
+export const SETTINGS_NOT_BUILT: readonly NotBuilt[] = [{ key: 'supervise.hold_s' }, { key: 'budgets' }];
 
 /** Throws for the first use, in the order of the file, of something that isn't built. */
 export function refuseNotBuilt(tree: Located, table: readonly NotBuilt[]): void {

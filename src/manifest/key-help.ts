@@ -106,6 +106,7 @@ export const SETTINGS_HELP: Readonly<Record<string, string>> = {
   'upstream.extra_ca': 'PEM files of further roots, for company networks.',
   'upstream.proxy': 'The proxy that the gateway goes out through.',
   'upstream.proxy_resolves': 'true sends names, not checked addresses, to that proxy.',
+  'upstream.no_proxy': 'Hosts, spelled as in routes, that are reached without that proxy.',
   'upstream.resolve': 'host:port → address:port, for split DNS and tests; such an address may be private.',
   'upstream.resolve.*': 'address:port.',
   backend: 'The wall that is used unless --backend says another.',

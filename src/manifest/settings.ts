@@ -1,7 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import path from 'node:path';
+import type { z } from 'zod';
 import { BottleError } from '../kernel/errors.ts';
-import { isLiteral, parseAuthority } from '../policy/host.ts';
+import { Secret } from '../kernel/secret.ts';
+import { isLiteral, parseAuthority, parseHostSpec } from '../policy/host.ts';
 import type { Files } from '../ports/files.ts';
 import { SettingsFileSchema, type Settings } from '../schema/settings.ts';
 import { SETTINGS_EXAMPLES } from './examples.ts';
@@ -34,6 +36,7 @@ export function loadSettings(home: string, files: Files): Settings {
         certificatesOf(tree, ['upstream', 'extra_ca', index], home, files),
       ),
       resolve: content.upstream?.resolve ?? {},
+      proxy: proxyOf(content.upstream ?? {}, tree),
     },
     backend: content.backend ?? null,
     strictSecrets: content.strict_secrets ?? false,
@@ -76,6 +79,44 @@ function checkResolve(tree: Located): void {
     }
     const to = parseAuthority(stringAt(tree, key) ?? '');
     if (!to.ok || to.value.port === null || !isLiteral(to.value.host)) fail(tree, key, 'must be address:port', hint);
+  }
+}
+
+type UpstreamSettings = NonNullable<z.infer<typeof SettingsFileSchema>['upstream']>;
+
+const PROXY_FORM = /^(https?):\/\/(?:([^@/]*)@)?([^@/]+)\/?$/i;
+
+function proxyOf(upstream: UpstreamSettings, tree: Located): Settings['upstream']['proxy'] {
+  const { proxy, proxy_resolves: resolves = false, no_proxy: noProxy = [] } = upstream;
+  if (proxy === undefined) return null;
+  const hint = SETTINGS_EXAMPLES['upstream.proxy'] ?? '';
+  const [, scheme, login, authority] = PROXY_FORM.exec(proxy) ?? [];
+  const host = parseAuthority(authority ?? '');
+  if (scheme === undefined || !host.ok)
+    fail(tree, ['upstream', 'proxy'], 'must be a URL of scheme, host and port', hint);
+  noProxy.forEach((spec, index) => {
+    const pattern = parseHostSpec(spec);
+    const key: KeyPath = ['upstream', 'no_proxy', index];
+    if (!pattern.ok) fail(tree, key, `not a host: ${pattern.error}`, SETTINGS_EXAMPLES['upstream.no_proxy'] ?? '');
+  });
+  const secure = scheme.toLowerCase() === 'https';
+  const { host: name, port } = host.value;
+  const address = {
+    scheme: secure ? ('https' as const) : ('http' as const),
+    host: name,
+    port: port ?? (secure ? 443 : 3128),
+    resolves,
+    noProxy,
+  };
+  return { address, login: login === undefined ? null : new Secret('upstream.proxy', decodeLogin(login, tree)) };
+}
+
+function decodeLogin(login: string, tree: Located): string {
+  try {
+    return decodeURIComponent(login);
+  } catch (failure) {
+    if (!(failure instanceof URIError)) throw failure;
+    return fail(tree, ['upstream', 'proxy'], 'has a broken escape in its user or password', 'write % as %25');
   }
 }
 

@@ -40,6 +40,7 @@ export function compilePolicy(config: GatewayConfig): Result<Policy, readonly st
     else problems.push(`${compiled.source}: ${route.error}`);
   }
   problems.push(...duplicates(routes));
+  problems.push(...proxyProblems(config, routes));
   const resolve = compileResolve(config.upstream.resolve, problems);
   if (problems.length > 0) return err(problems);
   return ok({ generation: config.generation, supervise: config.supervise, routes, resolve });
@@ -63,6 +64,16 @@ function compileRoute(compiled: CompiledRoute): Result<PolicyRoute, string> {
   );
   if (problems.length > 0) return err(problems.join('; '));
   return ok({ compiled, pattern: pattern.value, matches: matches ?? null });
+}
+
+/** Where the proxy decides what a name means, a wildcard would be a way to any address it can reach (SECURITY S21). */
+function proxyProblems({ upstream }: GatewayConfig, routes: readonly PolicyRoute[]): readonly string[] {
+  if (upstream.proxy?.resolves !== true) return [];
+  return routes
+    .filter(({ pattern }) => pattern.kind === 'wildcard')
+    .map(
+      ({ compiled }) => `${compiled.source}: ${compiled.route.host} is a wildcard, and upstream.proxy_resolves is on`,
+    );
 }
 
 /** A credential without a slot could not be put in; a slot without `auth` would never be. Either is a mistake in the plan. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { RouteSchema } from './route.ts';
+import { UpstreamProxySchema } from './upstream-proxy.ts';
 
 /**
  * What the egress gateway is told at start and at each reload. It holds no secret: `credential` is a slot number, and
@@ -30,6 +31,7 @@ export const GatewayConfigSchema = z.strictObject({
     extraCa: z.array(z.string()),
     /** `host:port` → `address:port`; such an address may be private. */
     resolve: z.record(z.string(), z.string()),
+    proxy: UpstreamProxySchema.optional(),
   }),
 });
 export type GatewayConfig = z.infer<typeof GatewayConfigSchema>;
@@ -49,6 +51,8 @@ export const GatewaySecretsSchema = z.strictObject({
   probeNonce: z.string(),
   /** Every control call carries it (SECURITY S6). */
   controlNonce: z.string(),
+  /** `user:password` for the proxy that upstreams are reached through. */
+  upstreamLogin: z.string().optional(),
   /** Proxy user and password for `gateway --listen` off loopback. */
   proxyAuth: z.strictObject({ user: z.string(), password: z.string() }).optional(),
 });

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { Secret } from '../kernel/secret.ts';
 import { BACKEND_NAMES } from './plan.ts';
+import { UpstreamProxySchema } from './upstream-proxy.ts';
 
 /** `settings.yml` of the bot-bottle home as people write it (REFERENCE 4). */
 export const SettingsFileSchema = z.strictObject({
@@ -8,6 +10,7 @@ export const SettingsFileSchema = z.strictObject({
       extra_ca: z.array(z.string().min(1)).optional(),
       proxy: z.string().min(1).optional(),
       proxy_resolves: z.boolean().optional(),
+      no_proxy: z.array(z.string().min(1)).optional(),
       resolve: z.record(z.string(), z.string()).optional(),
     })
     .optional(),
@@ -24,6 +27,8 @@ export const SettingsSchema = z.strictObject({
     extraCa: z.array(z.string()),
     /** `host:port` → `address:port`. */
     resolve: z.record(z.string(), z.string()),
+    /** User and password apart from the rest: the plan, which is printed, holds only the rest. */
+    proxy: z.strictObject({ address: UpstreamProxySchema, login: z.instanceof(Secret).nullable() }).nullable(),
   }),
   backend: z.enum(BACKEND_NAMES).nullable(),
   /** A secret that would be inside in clear refuses the start (SECURITY S8). */

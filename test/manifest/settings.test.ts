@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { loadSettings } from '../../src/manifest/index.ts';
 import { SETTINGS_NOT_BUILT } from '../../src/manifest/features.ts';
+import { reveal } from '../../src/platform/reveal.ts';
 import { SettingsSchema } from '../../src/schema/settings.ts';
 import { createTestCa } from '../stand-ins/test-ca.ts';
 import { complaint, HOME, memoryFiles, OPERATOR } from './support.ts';
@@ -12,7 +13,7 @@ function settings(text: string, others: Readonly<Record<string, string>> = {}) {
 }
 
 describe('settings.yml', () => {
-  const DEFAULTS = { upstream: { extraCa: [], resolve: {} }, backend: null, strictSecrets: false };
+  const DEFAULTS = { upstream: { extraCa: [], resolve: {}, proxy: null }, backend: null, strictSecrets: false };
 
   test('that is not there has its defaults, and so has an empty one', () => {
     expect(loadSettings(HOME, memoryFiles({ files: {} }))).toEqual(DEFAULTS);
@@ -37,11 +38,27 @@ strict_secrets: true
       upstream: {
         extraCa: Array.from({ length: 4 }, () => `${ca.trimEnd()}\n`),
         resolve: { 'Git.Acme.example:443': '10.0.0.7:8443', 'v6.example:443': '[::1]:443' },
+        proxy: null,
       },
       backend: 'bubblewrap',
       strictSecrets: true,
     });
     expect(SettingsSchema.parse(loaded)).toEqual(loaded);
+  });
+
+  test('a proxy is read, its user and password apart from the rest', () => {
+    const loaded = settings(
+      'upstream: {proxy: "https://ada:p%40ss@Proxy.Acme.example", no_proxy: ["*.acme.example"], proxy_resolves: true}',
+    );
+    const { address, login } = loaded.upstream.proxy ?? {};
+    const noProxy = ['*.acme.example'];
+    expect(address).toEqual({ scheme: 'https', host: 'proxy.acme.example', port: 443, resolves: true, noProxy });
+    expect(login && reveal(login, 'compare')).toBe('ada:p@ss');
+    expect(JSON.stringify(loaded)).not.toContain('p@ss');
+    expect(settings('upstream: {proxy: "http://p.example"}').upstream.proxy).toMatchObject({
+      address: { scheme: 'http', port: 3128, resolves: false, noProxy: [] },
+      login: null,
+    });
   });
 
   test('S8 a private key beside a certificate goes nowhere', () => {
@@ -153,18 +170,20 @@ settings.yml:1:1
   must be a map: lines of \`key: value\``,
     },
     {
-      why: 'a proxy is not built yet',
-      text: 'upstream: {proxy: "http://proxy.example:3128"}',
-      says: `feature_missing
-settings.yml:1:12  upstream.proxy
-  "proxy" is not built yet; remove it`,
+      why: 'a proxy that is no URL',
+      text: 'upstream: {proxy: proxy.example}',
+      says: `settings_invalid
+settings.yml:1:19  upstream.proxy
+  must be a URL of scheme, host and port
+      proxy: http://proxy.acme.example:3128`,
     },
     {
-      why: 'names sent to a proxy are not built yet',
-      text: 'upstream: {proxy_resolves: true}',
-      says: `feature_missing
-settings.yml:1:12  upstream.proxy_resolves
-  "proxy_resolves" is not built yet; remove it`,
+      why: 'a host that is none among those without a proxy',
+      text: 'upstream: {proxy: "http://p.example:3128", no_proxy: ["a b"]}',
+      says: `settings_invalid
+settings.yml:1:55  upstream.no_proxy[0]
+  not a host: a character that no host has
+      no_proxy: ["*.acme.example"]`,
     },
     {
       why: 'budgets are not built yet',
@@ -186,11 +205,6 @@ settings.yml:2:3  supervise.hold_s
   });
 
   test('every row of what is not built is shown above', () => {
-    expect(SETTINGS_NOT_BUILT.map(({ key }) => key).sort()).toEqual([
-      'budgets',
-      'supervise.hold_s',
-      'upstream.proxy',
-      'upstream.proxy_resolves',
-    ]);
+    expect(SETTINGS_NOT_BUILT.map(({ key }) => key).sort()).toEqual(['budgets', 'supervise.hold_s']);
   });
 });

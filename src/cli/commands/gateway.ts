@@ -23,6 +23,7 @@ export async function gateway(context: CliContext, raw: Record<string, unknown>)
     paths: context.paths,
     values: resolveSecrets(secrets, context.secrets),
     userName: context.userName,
+    upstreamLogin: context.settings().upstream.proxy?.login ?? null,
     listen: options.listen,
     auth: options.auth,
     clock: systemClock,

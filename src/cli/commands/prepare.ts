@@ -89,7 +89,11 @@ function commonInput(context: CliContext, bottle: EffectiveBottle): CommonInput 
     mounts: bottle.mounts.map((mount) => mount.path),
     resources: bottle.resources,
     debug: bottle.debug,
-    upstream: { extraCa: upstream.extraCa, resolve: upstream.resolve },
+    upstream: {
+      extraCa: upstream.extraCa,
+      resolve: upstream.resolve,
+      ...(upstream.proxy === null ? {} : { proxy: upstream.proxy.address }),
+    },
     warnings: [...context.manifests().warnings, ...bottle.notices, ...bottle.warnings],
   };
 }

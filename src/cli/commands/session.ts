@@ -47,6 +47,7 @@ export async function runSession(context: CliContext, options: SessionOptions): 
     paths: context.paths,
     values: options.values,
     userName: context.userName,
+    upstreamLogin: context.settings().upstream.proxy?.login ?? null,
     stdio: options.stdio,
     terminal: options.attachment,
     signal: context.stopRequested,

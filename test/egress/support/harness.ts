@@ -17,6 +17,7 @@ import {
 import type { GatewayConfig, GatewaySecrets } from '../../../src/schema/gateway-config.ts';
 import type { ListenerRole } from '../../../src/schema/plan.ts';
 import type { Route } from '../../../src/schema/route.ts';
+import type { UpstreamProxy } from '../../../src/schema/upstream-proxy.ts';
 import { upstreamCa, type Origin } from './origin.ts';
 
 /** The bottle's authority, which the agents of these tests trust. */
@@ -27,13 +28,15 @@ export const CONTROL_NONCE = 'control-nonce-of-the-tests';
 export interface HarnessOptions {
   readonly routes?: readonly Route[];
   /** `host:port` → the origin that plays it. */
-  readonly origins?: Readonly<Record<string, Origin>>;
+  readonly origins?: Readonly<Record<string, Pick<Origin, 'address' | 'port'>>>;
   /** Values of the host variables that routes name by `token_ref`. */
   readonly tokens?: Readonly<Record<string, string>>;
   readonly knownValues?: Readonly<Record<string, string>>;
   /** By variable: what the bottle has, and what is behind it. */
   readonly placeholders?: Readonly<Record<string, { readonly standIn: string; readonly value: string }>>;
   readonly proxyAuth?: { readonly user: string; readonly password: string };
+  readonly proxy?: UpstreamProxy;
+  readonly upstreamLogin?: string;
   readonly extraCa?: readonly string[];
   readonly timeouts?: Partial<Timeouts>;
   readonly resolver?: Resolver;
@@ -132,6 +135,7 @@ export function configOf(options: HarnessOptions, routes: readonly Route[], gene
     log: 1,
     supervise: false,
     upstream: {
+      ...(options.proxy === undefined ? {} : { proxy: options.proxy }),
       extraCa: [...(options.extraCa ?? [upstreamCa.certificate])],
       resolve: Object.fromEntries(
         Object.entries(options.origins ?? {}).map(([name, origin]) => [
@@ -154,6 +158,7 @@ export function secretsOf(options: HarnessOptions): GatewaySecrets {
     probeNonce: PROBE_NONCE,
     controlNonce: CONTROL_NONCE,
     placeholders: Object.entries(options.placeholders ?? {}).map(([name, entry]) => ({ name, ...entry })),
+    ...(options.upstreamLogin === undefined ? {} : { upstreamLogin: options.upstreamLogin }),
     ...(options.proxyAuth === undefined ? {} : { proxyAuth: options.proxyAuth }),
   };
 }
