@@ -65,7 +65,7 @@ type Done = (code: number) => void;
 
 const backendOption = (): Option => new Option('--backend <name>', 'which wall to use').choices(BACKEND_NAMES);
 const workspaceOption = (): Option =>
-  new Option('--workspace <mode>', 'copy, or none').choices(['copy', 'none', 'clone', 'bind']);
+  new Option('--workspace <mode>', 'copy, clone, bind, or none').choices(['copy', 'none', 'clone', 'bind']);
 const collect = (value: string, earlier: readonly string[]): readonly string[] => [...earlier, value];
 const bottleOption = (): Option =>
   new Option('--bottle <name>', 'a bottle file; repeat to lay several over one another').argParser(collect).default([]);

@@ -90,6 +90,11 @@ export const LIMITS = {
   toolFetchTimeoutMs: 900_000,
   /** Kept of what a tool says on stderr, for the error message. */
   toolOutputBytes: 16 * KiB,
+  /** What a look into an agent's tree may answer: the list of its entries. */
+  treeAnswerBytes: 256 * MiB,
+  /** What an agent's work may weigh when it comes home. */
+  deliveryBytes: 4 * 1024 * MiB,
+  deliveryEntries: 500_000,
   /** A bottle, agent or settings file, prompt included. */
   manifestBytes: 512 * KiB,
 } as const;

@@ -8,6 +8,7 @@ import { BottleError } from '../kernel/errors.ts';
 import { javaTrustStore } from '../platform/java-trust-store.ts';
 import { INSIDE, type BottlePlan } from '../schema/plan.ts';
 import type { BottlePaths } from '../state/paths.ts';
+import { BOXED_TREE, runInTree } from './tree-box.ts';
 
 /** The bottle's home, as the provider wants it; written before the agent's first instruction, never after (S1). */
 export function writeHome(plan: BottlePlan, paths: BottlePaths): void {
@@ -34,6 +35,46 @@ export function writeTrust(caCertificate: string, paths: BottlePaths): void {
   write(INSIDE.caFile, caCertificate);
   write(INSIDE.caBundle, [caCertificate, ...tls.rootCertificates].join('\n'));
   write(INSIDE.javaTrustStore, javaTrustStore(caCertificate));
+}
+
+/** What the workspace is mounted on, whatever the agent made of it. */
+const MOUNT_POINT = 'W="$HOME/workspace"; if [ -L "$W" ] || [ ! -d "$W" ]; then rm -rf "$W"; mkdir "$W"; fi';
+
+/**
+ * On a resume the home is the agent's: what is ours in it is written anew inside a box, as the agent's user, where a link
+ * that it laid leads nowhere that matters (SECURITY S1).
+ */
+export async function refreshHome(plan: BottlePlan, paths: BottlePaths): Promise<void> {
+  const certutil = findProgram('certutil');
+  const trust =
+    certutil === null
+      ? []
+      : [`[ -d "$HOME/.pki/nssdb" ] && certutil -A -n bot-bottle -t C,, -i /ca.pem -d "sql:$HOME/.pki/nssdb"; true`];
+  const files = plan.files.map(({ mode }, index) => {
+    const [file, content] = [`"$F${String(index)}"`, `"$C${String(index)}"`];
+    return `mkdir -p "$(dirname ${file})" && rm -f ${file} && printf %s ${content} > ${file} && chmod ${mode.toString(8)} ${file}`;
+  });
+  const { status, stderr } = await runInTree(
+    {
+      argv: ['/bin/sh', '-c', ['set -e', 'umask 077', MOUNT_POINT, ...files, ...trust].join('\n')],
+      show: [
+        { source: paths.home, inside: BOXED_TREE.home, access: 'rw' },
+        { source: path.join(paths.ours, path.posix.basename(INSIDE.caFile)), inside: '/ca.pem', access: 'ro' },
+      ],
+      env: {
+        HOME: INSIDE.home,
+        ...Object.fromEntries(
+          plan.files.flatMap((file, index) => [
+            [`F${String(index)}`, file.path],
+            [`C${String(index)}`, file.content],
+          ]),
+        ),
+      },
+    },
+    paths,
+  );
+  if (status === 0) return;
+  throw new BottleError('launch_failed', { message: `the bottle's home can't be written anew: ${stderr.trim()}` });
 }
 
 const run = promisify(execFile);

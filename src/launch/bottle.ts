@@ -6,32 +6,23 @@ import { Scope } from '../kernel/scope.ts';
 import type { Secret } from '../kernel/secret.ts';
 import type { RunningBundle } from '../bundle/broker.ts';
 import type { AgentExit, ApplyContext, Backend, GatedBottle, Proof } from '../ports/backend.ts';
-import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
-import type { BottlePlan } from '../schema/plan.ts';
-import { Journal } from '../state/journal.ts';
+import type { Journal } from '../state/journal.ts';
 import { writeBottleFile, type BottleFile } from '../state/bottles.ts';
-import { tryLock, type BottleLock } from '../state/lock.ts';
-import {
-  bottlePaths,
-  ensureOwnDirectory,
-  ensurePrivateDirectory,
-  type BottlePaths,
-  type HomePaths,
-} from '../state/paths.ts';
-import { writeHome, writeNssDatabase, writeTrust } from './bottle-files.ts';
+import { bottlePaths, ensurePrivateDirectory, type BottlePaths } from '../state/paths.ts';
+import { refreshHome, writeHome, writeNssDatabase, writeTrust } from './bottle-files.ts';
 import { startBottleBundle } from './bundle.ts';
 import { prepareHandover, type Handover } from './handover.ts';
+import { openState, RESUME_FAILED, type OpenState, type StateOptions } from './open-state.ts';
 import { runSteps, type Step } from './steps.ts';
-import { copyWorkspace } from './workspace.ts';
+import { writeBase } from './work.ts';
+import { cloneWorkspace, copyWorkspace, ignoredIn } from './workspace.ts';
 
 /** Who a service may run as when root starts us; null for an ordinary user, whose services share the user's uid. */
 export type AllocateUid = () => Promise<{ readonly uid: number; readonly release: () => void | Promise<void> }>;
 
-export interface LaunchOptions {
-  readonly plan: BottlePlan;
+export interface LaunchOptions extends StateOptions {
   readonly backend: Backend;
-  readonly paths: HomePaths;
   /** Resolved once, before any backend was called (HOTSPOTS H4). */
   readonly values: ReadonlyMap<string, Secret>;
   readonly userName: string;
@@ -40,7 +31,6 @@ export interface LaunchOptions {
   readonly stdio: ApplyContext['stdio'];
   readonly terminal: ApplyContext['terminal'];
   readonly signal: AbortSignal;
-  readonly clock: Clock;
   readonly random: Random;
   readonly allocateUid: AllocateUid | null;
   /** Called after each step; for progress, and for tests that end the process there. */
@@ -95,60 +85,13 @@ export async function launchBottle(options: LaunchOptions): Promise<LaunchedBott
     return launched(context, scope, state);
   } catch (failure) {
     await scope[Symbol.asyncDispose]();
-    removeState(paths);
+    // What was there before this start is not this start's to remove.
+    if (options.resumed)
+      writeBottleFile(options.paths, { ...state.file, agentStarted: true, preserved: RESUME_FAILED });
+    else removeState(paths);
     state.close();
     throw failure;
   }
-}
-
-interface OpenState {
-  readonly journal: Journal;
-  readonly lock: BottleLock;
-  readonly file: BottleFile;
-  close(): void;
-}
-
-/** The slug is taken by making its directory; from then on the lock says that we live. */
-function openState(options: LaunchOptions, paths: BottlePaths): OpenState {
-  const { plan } = options;
-  ensureOwnDirectory(options.paths.home);
-  ensurePrivateDirectory(options.paths.stateRoot);
-  try {
-    fs.mkdirSync(paths.root, { mode: 0o711 });
-  } catch (failure) {
-    if (!(failure instanceof Error && 'code' in failure && failure.code === 'EEXIST')) throw failure;
-    throw new BottleError('bottle_busy', {
-      message: `a bottle called ${plan.slug} exists already`,
-      hint: `bot-bottle list active`,
-    });
-  }
-  const lock = tryLock(paths.lock, 2_000);
-  if (lock === null) throw new BottleError('bottle_busy', { message: `${plan.slug} is being cleaned up` });
-  const journal = new Journal(paths.journal);
-  journal.append({ step: 'state', detail: { directory: paths.root, launcherPid: process.pid } });
-  const file: BottleFile = {
-    version: 1,
-    slug: plan.slug,
-    agent: plan.agent,
-    label: plan.label,
-    backend: plan.backend,
-    startedAt: options.clock.timestamp(),
-    launcherPid: process.pid,
-    services: [...plan.services],
-    workspaceMode: plan.workspace.mode,
-    preserved: null,
-    agentStarted: false,
-  };
-  writeBottleFile(options.paths, file);
-  return {
-    journal,
-    lock,
-    file,
-    close: () => {
-      journal[Symbol.dispose]();
-      lock[Symbol.dispose]();
-    },
-  };
 }
 
 function steps(backendPlan: unknown): readonly Step<Context>[] {
@@ -157,10 +100,7 @@ function steps(backendPlan: unknown): readonly Step<Context>[] {
       name: 'workspace',
       announce: ({ paths }) => ({ directory: paths.workspace }),
       run: ({ options, paths }) => {
-        const { workspace } = options.plan;
-        if (workspace.mode === 'copy')
-          copyWorkspace(workspace.source, paths.workspace, { exclude: options.paths.home });
-        else fs.mkdirSync(paths.workspace, { mode: 0o700 });
+        makeWorkspace(options, paths);
         return Promise.resolve();
       },
     },
@@ -168,9 +108,13 @@ function steps(backendPlan: unknown): readonly Step<Context>[] {
       name: 'home',
       announce: ({ paths }) => ({ directory: paths.home }),
       run: async ({ options, paths, handover }) => {
-        fs.mkdirSync(paths.home, { mode: 0o700 });
-        writeHome(options.plan, paths);
         writeTrust(handover.caCertificate, paths);
+        if (options.resumed) {
+          await refreshHome(options.plan, paths);
+          return;
+        }
+        fs.mkdirSync(path.join(paths.home, 'workspace'), { recursive: true, mode: 0o700 });
+        writeHome(options.plan, paths);
         await writeNssDatabase(paths);
       },
     },
@@ -237,6 +181,24 @@ function steps(backendPlan: unknown): readonly Step<Context>[] {
       },
     },
   ];
+}
+
+function makeWorkspace({ plan, paths: home, resumed }: LaunchOptions, paths: BottlePaths): void {
+  if (resumed) return;
+  const { workspace } = plan;
+  switch (workspace.mode) {
+    case 'copy': {
+      const without = workspace.withoutIgnored ? ignoredIn(workspace.source) : new Set<string>();
+      writeBase(paths, copyWorkspace(workspace.source, paths.workspace, { exclude: home.home, without }));
+      return;
+    }
+    case 'clone':
+      writeBase(paths, cloneWorkspace(workspace.source, paths.workspace));
+      return;
+    case 'bind':
+    case 'none':
+      fs.mkdirSync(paths.workspace, { mode: 0o700 });
+  }
 }
 
 function notConfined(proof: Proof): BottleError {

@@ -92,7 +92,9 @@ function addedLines({ plan, wall }: PreflightParts): readonly ExplainedLine[] {
 }
 
 function workspaceText({ workspace }: BottlePlan): string {
-  return workspace.mode === 'none' ? 'none: empty at the start' : `${workspace.source} (${workspace.mode})`;
+  if (workspace.mode === 'none') return 'none: empty at the start';
+  const what = { copy: 'copy', clone: 'clone, as last committed', bind: 'bind: the agent works in it' }[workspace.mode];
+  return `${workspace.source} (${what})`;
 }
 
 /** SECURITY S8: each secret that would be inside, with the lines that keep it out. */

@@ -1,45 +1,125 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { BottleError } from '../kernel/errors.ts';
+import { quietGit } from '../platform/quiet-git.ts';
+import type { BaseEntry } from './work.ts';
 
 /**
- * Copies the operator's tree into the bottle's state *before* the agent runs: the source is the operator's own, so
- * the host may walk it here, and never again afterwards (SECURITY S1). Regular files, directories and links only;
- * set-id bits are dropped.
+ * Makes the workspace *before* the agent runs: the source is the operator's own, so the host may walk it here, and the
+ * tree that comes of it never again afterwards (SECURITY S1).
  */
 export interface CopyBounds {
   /** Left out wherever it lies below the source: our own home, which holds every bottle's state. */
   readonly exclude: string;
+  /** Relative paths that stay behind: what the source's .gitignore ignores. */
+  readonly without: ReadonlySet<string>;
 }
 
-export function copyWorkspace(source: string, target: string, bounds: CopyBounds): void {
+/** Regular files, directories and links only; set-id bits are dropped. Answers what is there now. */
+export function copyWorkspace(source: string, target: string, bounds: CopyBounds): readonly BaseEntry[] {
   fs.mkdirSync(target, { recursive: true, mode: 0o700 });
-  copyDirectory(source, target, bounds);
+  const entries: BaseEntry[] = [];
+  copyDirectory({ source, target, below: '' }, bounds, entries);
+  return entries;
 }
 
-function copyDirectory(source: string, target: string, bounds: CopyBounds): void {
+interface Place {
+  readonly source: string;
+  readonly target: string;
+  readonly below: string;
+}
+
+function copyDirectory({ source, target, below }: Place, bounds: CopyBounds, entries: BaseEntry[]): void {
   for (const entry of fs.readdirSync(source, { withFileTypes: true })) {
     const from = path.join(source, entry.name);
     const to = path.join(target, entry.name);
-    if (from === bounds.exclude) continue;
+    const name = below === '' ? entry.name : `${below}/${entry.name}`;
+    if (from === bounds.exclude || bounds.without.has(name)) continue;
     if (entry.isSymbolicLink()) {
       fs.symlinkSync(fs.readlinkSync(from), to);
+      entries.push(baseEntry(name, 'link', fs.lstatSync(from)));
     } else if (entry.isDirectory()) {
       fs.mkdirSync(to, { mode: 0o700 });
-      copyDirectory(from, to, bounds);
+      entries.push(baseEntry(name, 'directory', fs.lstatSync(from)));
+      copyDirectory({ source: from, target: to, below: name }, bounds, entries);
       keepModeAndTimes(from, to);
     } else if (entry.isFile()) {
       fs.copyFileSync(from, to, fs.constants.COPYFILE_FICLONE);
-      keepModeAndTimes(from, to);
+      entries.push(baseEntry(name, 'file', keepModeAndTimes(from, to)));
     }
   }
 }
 
+function baseEntry(name: string, kind: BaseEntry['kind'], facts: fs.Stats): BaseEntry {
+  return { path: name, kind, size: kind === 'file' ? facts.size : 0, mtimeMs: facts.mtimeMs };
+}
+
 /** Times are kept so that build tools inside don't take every file for changed. */
-function keepModeAndTimes(from: string, to: string): void {
+function keepModeAndTimes(from: string, to: string): fs.Stats {
   const facts = fs.statSync(from);
   fs.chmodSync(to, (facts.mode & 0o777) | 0o600);
   fs.utimesSync(to, facts.atimeMs / 1000, facts.mtimeMs / 1000);
+  return facts;
+}
+
+/** What git would ignore in a source that is a repository; directories as a whole. Empty for any other source. */
+export function ignoredIn(source: string): ReadonlySet<string> {
+  if (!fs.existsSync(path.join(source, '.git'))) return new Set();
+  const args = ['ls-files', '--others', '--ignored', '--exclude-standard', '--directory', '-z'];
+  const { ok, stdout, stderr } = quietGit(source, args);
+  if (!ok)
+    throw new BottleError('workspace_invalid', { message: `git can't say what ${source} ignores: ${stderr.trim()}` });
+  return new Set(
+    stdout
+      .split('\0')
+      .filter(Boolean)
+      .map((name) => name.replace(/\/$/, '')),
+  );
+}
+
+/**
+ * A clone of the operator's repository, without hard links into it and without a way back: its work comes home as a
+ * bundle that is checked. Answers what is there now.
+ */
+export function cloneWorkspace(source: string, target: string): readonly BaseEntry[] {
+  const { ok, stderr } = quietGit(path.dirname(target), ['clone', '--quiet', '--no-hardlinks', '--', source, target]);
+  if (!ok) throw new BottleError('workspace_invalid', { message: `${source} can't be cloned: ${lastLine(stderr)}` });
+  fs.chmodSync(target, 0o700);
+  quietGit(target, ['remote', 'remove', 'origin']);
+  const entries: BaseEntry[] = [];
+  listDirectory(target, '', entries);
+  return entries;
+}
+
+function listDirectory(directory: string, below: string, entries: BaseEntry[]): void {
+  for (const entry of fs.readdirSync(directory, { withFileTypes: true })) {
+    const name = below === '' ? entry.name : `${below}/${entry.name}`;
+    const file = path.join(directory, entry.name);
+    const kind = entry.isDirectory() ? 'directory' : entry.isSymbolicLink() ? 'link' : 'file';
+    entries.push(baseEntry(name, kind, fs.lstatSync(file)));
+    if (kind === 'directory') listDirectory(file, name, entries);
+  }
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? '';
+}
+
+/** A repository that can be cloned: its own top, with at least one commit. */
+export function checkCloneSource(source: string): void {
+  const top = quietGit(source, ['rev-parse', '--show-toplevel']);
+  if (!top.ok || fs.realpathSync(top.stdout.trim()) !== source) {
+    throw new BottleError('workspace_invalid', {
+      message: `${source} is not the top of a git repository, so it can't be cloned`,
+      hint: '--workspace copy',
+    });
+  }
+  if (!quietGit(source, ['rev-parse', '--verify', '--quiet', 'HEAD']).ok) {
+    throw new BottleError('workspace_invalid', {
+      message: `${source} has no commit yet, so there is nothing to clone`,
+      hint: '--workspace copy',
+    });
+  }
 }
 
 /**

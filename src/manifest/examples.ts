@@ -54,6 +54,7 @@ export const BOTTLE_EXAMPLES: Readonly<Record<string, string>> = {
   supervise: 'supervise: false',
   workspace: 'workspace: {mode: copy}',
   'workspace.mode': 'mode: copy',
+  'workspace.ignored': 'workspace: {mode: copy, ignored: leave}',
   resources: 'resources: {cpus: 2, memory: 4GiB, pids: 512}',
   'resources.cpus': 'cpus: 2',
   'resources.memory': 'memory: 4GiB',

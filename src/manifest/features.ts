@@ -20,7 +20,6 @@ export const BOTTLE_NOT_BUILT: readonly NotBuilt[] = [
   { key: 'git-gate.repos' },
   { key: 'supervise', values: [true], instead: 'supervise: false' },
   { key: 'budget' },
-  { key: 'workspace.mode', values: ['clone', 'bind'], instead: 'mode: copy' },
   { key: 'agent_provider.template', except: ['claude'], instead: 'template: claude' },
   { key: 'agent_provider.dockerfile' },
   { key: 'agent_provider.forward_host_credentials', values: [true], instead: 'auth_token: CLAUDE_TOKEN' },

@@ -73,7 +73,9 @@ export const BOTTLE_HELP: Readonly<Record<string, string>> = {
   'egress.forge_writes': 'allow: the forge’s API may write repository content, round the git gate.',
   supervise: 'Whether the agent may ask you; default true.',
   workspace: 'What the agent works on.',
-  'workspace.mode': 'copy, clone, bind or none.',
+  'workspace.mode':
+    'copy: a copy of the directory. clone: a clone of the repository, work comes back as a branch. bind: the directory itself. none: an empty one.',
+  'workspace.ignored': 'copy (default), or leave: what .gitignore ignores stays behind.',
   resources: 'What the bottle may use of this machine.',
   'resources.cpus': 'Processors, in fractions too.',
   'resources.memory': 'Memory, such as 4GiB.',

@@ -133,7 +133,13 @@ export const BottleFileSchema = z.strictObject({
     .optional(),
   egress: EgressSchema.optional(),
   supervise: z.boolean().optional(),
-  workspace: z.strictObject({ mode: z.enum(WORKSPACE_MODES) }).optional(),
+  workspace: z
+    .strictObject({ mode: z.enum(WORKSPACE_MODES), ignored: z.enum(['copy', 'leave']).optional() })
+    .refine(({ mode, ignored }) => ignored === undefined || mode === 'copy', {
+      message: '`ignored` goes with mode: copy',
+      path: ['ignored'],
+    })
+    .optional(),
   resources: BottleResourcesSchema.optional(),
   mounts: z.array(MountSchema).optional(),
   budget: BudgetSchema.optional(),

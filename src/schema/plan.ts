@@ -44,7 +44,21 @@ export const BottlePlanSchema = z.strictObject({
   files: z.array(ProvisionedFileSchema),
   workspace: z.discriminatedUnion('mode', [
     z.strictObject({ mode: z.literal('none') }),
-    z.strictObject({ mode: z.literal('copy'), source: z.string() }),
+    z.strictObject({
+      mode: z.literal('copy'),
+      source: z.string(),
+      /** What the source's own .gitignore ignores stays behind. */
+      withoutIgnored: z.boolean(),
+    }),
+    z.strictObject({ mode: z.literal('clone'), source: z.string() }),
+    z.strictObject({
+      mode: z.literal('bind'),
+      source: z.string(),
+      /** Of the repository, shown read-only (SECURITY S2); what is missing is shown as empty. */
+      protected: z.array(z.strictObject({ path: z.string(), missing: z.enum(['file', 'directory']).nullable() })),
+      /** Directories mounted onto themselves, so that they can't be renamed away. */
+      pinned: z.array(z.string()),
+    }),
   ]),
   /** Host files and directories shown read-only: the operator's at the same path, a provider's program at `inside`. */
   mounts: z.array(

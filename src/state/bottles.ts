@@ -7,7 +7,7 @@ import { bottlePaths, type HomePaths } from './paths.ts';
 import { tryLock } from './lock.ts';
 
 /** `bottle.json`: what `list`, `stop` and `cleanup` know of a bottle. No secret, no policy. */
-export const BottleFileSchema = z.strictObject({
+const BottleFileV1Schema = z.strictObject({
   version: z.literal(1),
   slug: z.string(),
   agent: z.string(),
@@ -22,6 +22,30 @@ export const BottleFileSchema = z.strictObject({
   /** The agent has run its first instruction: from here on there may be work to keep. */
   agentStarted: z.boolean(),
 });
+
+/** How a bottle was started, so that it can go on: names and places, no values. */
+const OriginSchema = z.strictObject({
+  command: z.enum(['start', 'run']),
+  bottles: z.array(z.string()),
+  argv: z.array(z.string()),
+  /** The directory the workspace was made of; null for none. */
+  source: z.string().nullable(),
+  colour: z.string().nullable(),
+});
+export type BottleOrigin = z.infer<typeof OriginSchema>;
+
+export const BottleFileSchema = z.strictObject({
+  ...BottleFileV1Schema.shape,
+  version: z.literal(2),
+  /** Null for a bottle of an older version: it can be looked at and delivered, not resumed. */
+  origin: OriginSchema.nullable(),
+});
+
+/** Older files are read as what they would be today; a newer one is not guessed at. */
+const AnyBottleFileSchema = z.union([
+  BottleFileSchema,
+  BottleFileV1Schema.transform((file) => BottleFileSchema.parse({ ...file, version: 2, origin: null })),
+]);
 export type BottleFile = z.infer<typeof BottleFileSchema>;
 
 export type BottleState = 'live' | 'preserved' | 'orphan';
@@ -42,7 +66,7 @@ export function writeBottleFile(paths: HomePaths, bottle: BottleFile): void {
 export function readBottleFile(paths: HomePaths, slug: string): BottleFile | null {
   const { bottleFile } = bottlePaths(paths, slug);
   if (!fs.existsSync(bottleFile)) return null;
-  const parsed = decodeJson(BottleFileSchema, fs.readFileSync(bottleFile, 'utf8'));
+  const parsed = decodeJson(AnyBottleFileSchema, fs.readFileSync(bottleFile, 'utf8'));
   if (!parsed.ok) {
     throw new BottleError('state_invalid', {
       message: `${bottleFile} was not written by this version of bot-bottle`,

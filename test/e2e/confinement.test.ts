@@ -54,6 +54,8 @@ describe('H6 S4 G-CONFINED a wall that is missing stops the launch', () => {
       userName: 'tester',
       stdio: ['ignore', 'ignore', 'ignore'],
       terminal: null,
+      origin: null,
+      resumed: false,
       signal: new AbortController().signal,
       clock: systemClock,
       random: systemRandom,

@@ -20,7 +20,7 @@ describe('copyWorkspace', () => {
     fs.chmodSync(path.join(source, 'deep/er/file'), 0o4755);
     fs.symlinkSync('/etc/shadow', path.join(source, 'link'));
     fs.utimesSync(path.join(source, 'deep/er/file'), 1_000, 1_000);
-    copyWorkspace(source, path.join(root, 'target'), { exclude: '/nowhere' });
+    copyWorkspace(source, path.join(root, 'target'), { exclude: '/nowhere', without: new Set() });
     const copied = fs.statSync(path.join(root, 'target/deep/er/file'));
     expect(copied.mode & 0o7777).toBe(0o755);
     expect(copied.mtimeMs).toBe(1_000_000);
@@ -31,7 +31,7 @@ describe('copyWorkspace', () => {
     const source = path.join(root, 'source');
     fs.mkdirSync(path.join(source, '.bot-bottle/state'), { recursive: true });
     fs.writeFileSync(path.join(source, 'kept'), '');
-    copyWorkspace(source, path.join(root, 'target'), { exclude: path.join(source, '.bot-bottle') });
+    copyWorkspace(source, path.join(root, 'target'), { exclude: path.join(source, '.bot-bottle'), without: new Set() });
     expect(fs.readdirSync(path.join(root, 'target'))).toEqual(['kept']);
   });
 
@@ -41,7 +41,7 @@ describe('copyWorkspace', () => {
     fs.mkdirSync(source);
     const server = createServer().listen(path.join(source, 'socket'));
     await new Promise((resolve) => server.once('listening', resolve));
-    copyWorkspace(source, path.join(root, 'target'), { exclude: '/nowhere' });
+    copyWorkspace(source, path.join(root, 'target'), { exclude: '/nowhere', without: new Set() });
     server.close();
     expect(fs.readdirSync(path.join(root, 'target'))).toEqual([]);
   });

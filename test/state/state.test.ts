@@ -22,7 +22,8 @@ afterEach(() => {
 function bottle(slug: string, change: Partial<BottleFile> = {}): BottleFile {
   fs.mkdirSync(bottlePaths(paths, slug).root, { recursive: true });
   const file: BottleFile = {
-    version: 1,
+    version: 2,
+    origin: null,
     slug,
     agent: 'reviewer',
     label: null,

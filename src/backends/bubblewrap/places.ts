@@ -20,10 +20,15 @@ export interface PlaceRequest {
 export function preparePlaces(plan: BubblewrapPlan, request: PlaceRequest, scope: Scope): Placement {
   const { stateDirectory, runtime, hostUid, joins, terminal } = request;
   const inState = (name: string): string => path.join(stateDirectory, name);
-  for (const name of ['home', 'home/workspace', 'workspace']) {
-    fs.mkdirSync(inState(name), { recursive: true, mode: 0o700 });
+  // Where the workspace is mounted is made with the home; one that is there already may be an agent's (SECURITY S1).
+  const names = fs.existsSync(inState('home')) ? ['workspace'] : ['home', 'home/workspace', 'workspace'];
+  for (const name of names) fs.mkdirSync(inState(name), { recursive: true, mode: 0o700 });
+  if (hostUid !== null) {
+    for (const name of ['home', 'workspace']) {
+      // A resumed bottle's trees are the agent's already, and are not walked (SECURITY S1).
+      if (fs.lstatSync(inState(name)).uid !== hostUid) giveTree(inState(name), hostUid);
+    }
   }
-  if (hostUid !== null) for (const name of ['home', 'workspace']) giveTree(inState(name), hostUid);
   const madeDirectory = path.join(runtime, 'made');
   makeFiles(madeDirectory, { ...plan.etc, empty: '' }, scope);
   const place: Omit<Placement, 'stage'> = {

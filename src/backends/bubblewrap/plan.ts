@@ -188,7 +188,27 @@ function agentMounts(bottle: BottlePlan): readonly Mount[] {
         : bind('operator', path, checkMount(inside), 'ro'),
     ),
     bind('state', 'home', INSIDE.home, 'rw'),
-    bind('state', 'workspace', INSIDE.workspace, 'rw'),
+    ...workspaceMounts(bottle.workspace),
+  ];
+}
+
+function workspaceMounts(workspace: BottlePlan['workspace']): readonly Mount[] {
+  if (workspace.mode !== 'bind') return [bind('state', 'workspace', INSIDE.workspace, 'rw')];
+  const { source, pinned } = workspace;
+  const inside = (name: string): string => `${INSIDE.workspace}/${name}`;
+  return [
+    bind('operator', source, INSIDE.workspace, 'rw'),
+    ...pinned.map((name) => bind('operator', `${source}/${name}`, inside(name), 'rw')),
+    ...workspace.protected.map(({ path: name, missing }): Mount => {
+      switch (missing) {
+        case null:
+          return bind('operator', `${source}/${name}`, inside(name), 'ro');
+        case 'file':
+          return { kind: 'bind', source: { from: 'made', name: 'empty' }, target: inside(name), access: 'ro' };
+        case 'directory':
+          return { kind: 'tmpfs', target: inside(name), mode: '0555', sizeBytes: MiB };
+      }
+    }),
   ];
 }
 

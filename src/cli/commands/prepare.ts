@@ -1,12 +1,14 @@
 import path from 'node:path';
 import { BottleError } from '../../kernel/errors.ts';
 import { buildPlan, type BuiltPlan, type PlanInput, type PlannedEnv } from '../../launch/plan.ts';
-import { checkWorkspaceSource } from '../../launch/workspace.ts';
+import { planBind, refuseBindAsRoot } from '../../launch/bind.ts';
+import { checkCloneSource, checkWorkspaceSource } from '../../launch/workspace.ts';
 import { placeText, secretsInClear, type EffectiveBottle } from '../../manifest/index.ts';
 import { reveal } from '../../platform/reveal.ts';
 import type { SourcedRoute } from '../../policy/merge.ts';
 import { commandProvider, providerFor, verifyProvision, type ProvisionPlan } from '../../providers/index.ts';
 import { INSIDE, type BackendName, type BottlePlan } from '../../schema/plan.ts';
+import type { BottleOrigin } from '../../state/bottles.ts';
 import type { CliContext } from '../context.ts';
 
 /** From the command line and the manifests to a plan, with every complaint before anything exists. */
@@ -42,6 +44,17 @@ export async function prepare(
     workspace: workspaceOf(context, request),
   });
   return { ...built, providerTitle: provided.title };
+}
+
+/** What `resume` has to know: names and places. */
+export function originOf(
+  command: BottleOrigin['command'],
+  plan: BottlePlan,
+  bottles: readonly string[],
+  colour: string | null,
+): BottleOrigin {
+  const source = plan.workspace.mode === 'none' ? null : plan.workspace.source;
+  return { command, bottles: [...bottles], argv: command === 'run' ? [...plan.command.argv] : [], source, colour };
 }
 
 /** The part of a plan that `gateway` and `explain` need: no agent, no workspace. */
@@ -136,15 +149,20 @@ async function provision(context: CliContext, request: PrepareRequest): Promise<
 function workspaceOf(context: CliContext, request: PrepareRequest): BottlePlan['workspace'] {
   const directory = request.workspaceDirectory;
   const mode = request.workspaceMode ?? request.bottle.workspace?.mode ?? (directory === null ? 'none' : 'copy');
-  if (mode === 'none') return { mode: 'none' };
-  if (mode !== 'copy') {
-    throw new BottleError('feature_missing', {
-      message: `workspace mode ${mode} is not built yet`,
-      hint: '--workspace copy   or   --workspace none',
-    });
-  }
+  if (mode === 'none') return { mode };
   const source = checkWorkspaceSource(path.resolve(directory ?? context.cwd), context.operatorHome);
-  return { mode: 'copy', source };
+  switch (mode) {
+    case 'copy':
+      return { mode, source, withoutIgnored: request.bottle.workspace?.ignored === 'leave' };
+    case 'clone':
+      checkCloneSource(source);
+      return { mode, source };
+    case 'bind':
+      refuseBindAsRoot(process.getuid?.());
+      return planBind(source);
+    default:
+      throw new BottleError('usage', { message: `there is no workspace mode "${mode}"`, hint: '--workspace copy' });
+  }
 }
 
 function plannedEnv(bottle: EffectiveBottle): readonly PlannedEnv[] {

@@ -6,7 +6,7 @@ import { systemRandom } from '../../platform/random.ts';
 import { resolveSecrets } from '../../launch/secrets.ts';
 import { askSecrets } from '../secret-prompts.ts';
 import { chooseBackend } from './backend-choice.ts';
-import { prepare } from './prepare.ts';
+import { originOf, prepare } from './prepare.ts';
 import { runSession } from './session.ts';
 import { table } from '../terminal.ts';
 
@@ -45,6 +45,7 @@ export async function run(
     backend,
     stdio: ['inherit', 'inherit', 'inherit'],
     attachment,
+    origin: originOf('run', built.plan, options.bottle, null),
     ...(say === null
       ? {}
       : {

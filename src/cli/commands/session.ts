@@ -3,7 +3,9 @@ import { BottleError } from '../../kernel/errors.ts';
 import type { Secret } from '../../kernel/secret.ts';
 import { launchBottle, type LaunchedBottle } from '../../launch/bottle.ts';
 import type { BuiltPlan } from '../../launch/plan.ts';
-import { settle, stampWorkspace, type Settlement } from '../../launch/settle.ts';
+import { settle, type Settlement } from '../../launch/settle.ts';
+import { stampWorkspace } from '../../launch/work.ts';
+import type { BottleOrigin } from '../../state/bottles.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { systemRandom } from '../../platform/random.ts';
 import type { Attachment } from '../attach.ts';
@@ -18,6 +20,9 @@ export interface SessionOptions {
   readonly stdio: ApplyContext['stdio'];
   /** Joins the operator's terminal to the agent's. */
   readonly attachment: Attachment | null;
+  readonly origin: BottleOrigin;
+  /** Goes on with a preserved bottle of this name. */
+  readonly resumed?: boolean;
   readonly onStep?: (step: string) => void;
   readonly onReady?: (bottle: LaunchedBottle) => void;
 }
@@ -54,6 +59,8 @@ export async function runSession(context: CliContext, options: SessionOptions): 
     clock: systemClock,
     random: systemRandom,
     allocateUid: context.allocateUid,
+    origin: options.origin,
+    resumed: options.resumed ?? false,
     ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
   });
   return finish(context, bottle, options);
@@ -65,18 +72,19 @@ async function finish(context: CliContext, bottle: LaunchedBottle, options: Sess
   };
   try {
     options.onReady?.(bottle);
-    stampWorkspace(bottle.paths);
+    // A resumed bottle's changes are counted from its first start.
+    if (options.resumed !== true) stampWorkspace(bottle.paths);
     context.stopRequested.addEventListener('abort', stop, { once: true });
     options.attachment?.begin();
     const begunAt = performance.now();
     const exit = await bottle.run();
     const elapsedMs = performance.now() - begunAt;
     await options.attachment?.[Symbol.asyncDispose]();
-    const settlement = settle(exit, bottle.paths);
+    const settlement = await settle(exit, options.built.plan, bottle.paths);
     await bottle.end();
     const decisions = countDecisions(bottle.paths.record);
-    if (settlement.kind === 'unchanged') bottle.discard();
-    else bottle.preserve(settlement.reason, exit.exitCode);
+    if (settlement.kind === 'kept') bottle.preserve(settlement.reason, exit.exitCode);
+    else bottle.discard();
     return {
       slug: bottle.slug,
       exit,

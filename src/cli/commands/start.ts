@@ -17,7 +17,7 @@ import { Progress } from '../progress.ts';
 import { askSecrets } from '../secret-prompts.ts';
 import { chooseBackend } from './backend-choice.ts';
 import { bottlesOf } from './bottles-of.ts';
-import { prepare } from './prepare.ts';
+import { originOf, prepare } from './prepare.ts';
 import { runSession, type SessionResult } from './session.ts';
 import { jsonResult, summary } from './summary.ts';
 
@@ -84,7 +84,8 @@ async function startHeadless(
     for (const warning of built.plan.warnings) context.terminal.say(`! ${warning}`);
     try {
       const stdio = ['ignore', 'inherit', 'inherit'] as const;
-      const result = await runSession(context, { built, values, backend, stdio, attachment: null });
+      const origin = originOf('start', built.plan, bottle.names, subject.colour);
+      const result = await runSession(context, { built, values, backend, stdio, attachment: null, origin });
       if (options.json) context.terminal.result(JSON.stringify(jsonResult(result)));
       else context.terminal.say(summary(result));
       return result.exit.exitCode;
@@ -186,6 +187,7 @@ async function startOnTerminal(
     backend,
     stdio: ['ignore', 'ignore', 'ignore'],
     attachment,
+    origin: originOf('start', built.plan, subject.bottle.names, subject.colour),
     onStep: (step) => {
       progress.step(step);
     },

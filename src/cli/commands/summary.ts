@@ -7,9 +7,7 @@ export function summary(result: SessionResult, name: string = result.slug): stri
     `${name} ended (exit ${String(result.exit.exitCode)}) after ${duration(result.elapsedMs)} · ` +
       `${plural(allow, 'request')} allowed, ${String(deny)} refused`,
   ];
-  if (result.settlement.kind === 'kept') {
-    lines.push(`  its work is kept in ${result.stateDirectory}/workspace; treat it as somebody else's`);
-  }
+  lines.push(...workLines(result));
   return lines.join('\n');
 }
 
@@ -23,8 +21,26 @@ export function jsonResult(result: SessionResult): Record<string, unknown> {
     branches: [],
     decisions: result.decisions,
     proposals: [],
+    runsOnOpen: result.settlement.kind === 'unchanged' ? [] : result.settlement.runsOnOpen,
     stateDirectory: preserved ? result.stateDirectory : null,
   };
+}
+
+/** What is to be done with the work, as commands. */
+function workLines({ settlement, slug }: SessionResult): readonly string[] {
+  if (settlement.kind === 'unchanged') return [];
+  const opened = settlement.runsOnOpen;
+  const shown = [...opened.slice(0, 3), ...(opened.length > 3 ? [`${String(opened.length - 3)} more`] : [])].join(', ');
+  const unasked =
+    opened.length === 0
+      ? []
+      : [`  files that tools run unasked, changed: ${shown}  (bot-bottle diff ${slug} --runs-on-open)`];
+  if (settlement.kind === 'delivered') return unasked;
+  const resume = `bot-bottle resume ${slug}`;
+  if (settlement.changes === 0) return [...unasked, `  nothing was changed; go on with it:  ${resume}`];
+  const count =
+    settlement.changes === null ? 'could not be looked at' : `differs (${plural(settlement.changes, 'change')})`;
+  return [...unasked, `  workspace ${count} and was not delivered:  bot-bottle deliver ${slug}   or   ${resume}`];
 }
 
 function plural(count: number, noun: string): string {

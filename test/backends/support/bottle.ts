@@ -34,7 +34,7 @@ export function testPlan(change: Partial<BottlePlan> = {}): BottlePlan {
     label: null,
     provider: 'command',
     backend: 'bubblewrap',
-    command: { argv: ['true'], env: {}, forwardedEnv: [], cwd: '/home/agent/workspace' },
+    command: { argv: ['true'], env: {}, forwardedEnv: [], placeholderEnv: [], cwd: '/home/agent/workspace' },
     files: [],
     workspace: { mode: 'none' },
     mounts: [],

@@ -49,6 +49,8 @@ const bottle = await launchBottle({
   userName: 'tester',
   stdio: ['ignore', 'inherit', 'inherit'],
   terminal: null,
+  origin: null,
+  resumed: false,
   signal: new AbortController().signal,
   clock: systemClock,
   random: systemRandom,
