@@ -56,3 +56,25 @@ export const InitOptionsSchema = z.object({
 export type InitOptions = z.infer<typeof InitOptionsSchema>;
 
 export const MigrateOptionsSchema = z.object({ yes: z.boolean().default(false), json: z.boolean().default(false) });
+
+export const DeliverOptionsSchema = z.object({
+  to: z.string().optional(),
+  branch: z.string().optional(),
+  yes: z.boolean().default(false),
+  json: z.boolean().default(false),
+});
+export type DeliverOptions = z.infer<typeof DeliverOptionsSchema>;
+
+export const DiffOptionsSchema = z.object({
+  runsOnOpen: z.boolean().default(false),
+  stat: z.boolean().default(false),
+  json: z.boolean().default(false),
+});
+export type DiffOptions = z.infer<typeof DiffOptionsSchema>;
+
+export const ResumeOptionsSchema = z.object({
+  headless: z.boolean().default(false),
+  prompt: z.string().optional(),
+  json: z.boolean().default(false),
+  yes: z.boolean().default(false),
+});

@@ -2,6 +2,8 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { BottleError, EXIT } from '../kernel/errors.ts';
 import { BACKEND_NAMES } from '../schema/plan.ts';
 import { cleanup } from './commands/cleanup.ts';
+import { deliver } from './commands/deliver.ts';
+import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
 import { edit } from './commands/edit.ts';
 import { explain } from './commands/explain.ts';
@@ -10,6 +12,7 @@ import { info } from './commands/info.ts';
 import { init } from './commands/init.ts';
 import { listActive, listAvailable } from './commands/list.ts';
 import { migrate } from './commands/migrate.ts';
+import { resume } from './commands/resume.ts';
 import { run } from './commands/run.ts';
 import { start } from './commands/start.ts';
 import { stopBottle } from './commands/stop.ts';
@@ -48,6 +51,7 @@ export function buildProgram(context: CliContext): (argv: readonly string[]) => 
   addExplain(program, context, done);
   addListing(program, context, done);
   addManifests(program, context, done);
+  addWork(program, context, done);
   addUnbuilt(program);
 
   return async (argv) => {
@@ -196,6 +200,44 @@ function addListing(program: Command, context: CliContext, done: Done): void {
     .addHelpText('after', example('bot-bottle doctor'))
     .action(async (options: { json?: boolean }) => {
       done(await doctor(context, { json: options.json ?? false }));
+    });
+}
+
+function addWork(program: Command, context: CliContext, done: Done): void {
+  program
+    .command('diff')
+    .description('the work of a bottle that is not home yet')
+    .argument('<slug>', 'which; the beginning is enough')
+    .option('--runs-on-open', 'only files that tools run unasked')
+    .option('--stat', 'names only')
+    .option('--json', 'as JSON')
+    .addHelpText('after', example('bot-bottle diff reviewer-k3x9q --stat'))
+    .action(async (slug: string, options: Record<string, unknown>) => {
+      done(await diff(context, slug, options));
+    });
+  program
+    .command('deliver')
+    .description('bring the work of a bottle home: files to its directory, commits as a branch')
+    .argument('<slug>', 'which; the beginning is enough')
+    .option('--to <dir>', 'another directory than the one it was made of')
+    .option('--branch <name>', 'what the branch is called')
+    .option('--yes', 'ask nothing')
+    .option('--json', 'as JSON')
+    .addHelpText('after', example('bot-bottle deliver reviewer-k3x9q'))
+    .action(async (slug: string, options: Record<string, unknown>) => {
+      done(await deliver(context, slug, options));
+    });
+  program
+    .command('resume')
+    .description('go on with a preserved bottle, its workspace and home as the agent left them')
+    .argument('<slug>', 'which; the beginning is enough')
+    .option('--headless', 'no terminal; needs --prompt')
+    .option('--prompt <text>', 'the task of a headless resume')
+    .option('--json', 'the result as JSON')
+    .option('--yes', 'ask nothing')
+    .addHelpText('after', example('bot-bottle resume reviewer-k3x9q'))
+    .action(async (slug: string, options: Record<string, unknown>) => {
+      done(await resume(context, slug, options));
     });
 }
 

@@ -13,7 +13,7 @@ export interface GitAnswer {
   readonly stderr: string;
 }
 
-export function quietGit(directory: string, args: readonly string[], input?: string): GitAnswer {
+export function quietGit(directory: string, args: readonly string[], input: number | 'ignore' = 'ignore'): GitAnswer {
   const git = findProgram('git');
   if (git === null)
     throw new BottleError('tool_missing', { message: 'git is needed for this', hint: 'bot-bottle doctor' });
@@ -21,7 +21,7 @@ export function quietGit(directory: string, args: readonly string[], input?: str
   const { status, stdout, stderr } = spawnSync(git, [...settings, '-c', `safe.directory=*`, ...args], {
     cwd: directory,
     env: ENVIRONMENT,
-    input: input ?? '',
+    stdio: [input, 'pipe', 'pipe'],
     encoding: 'utf8',
     maxBuffer: LIMITS.treeAnswerBytes,
   });

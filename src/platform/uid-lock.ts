@@ -1,5 +1,7 @@
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BottleError } from '../kernel/errors.ts';
 
 /**
@@ -16,12 +18,17 @@ export const HOST_UIDS = { first: 2_000_000, count: 1_000 } as const;
 
 /** Prefers the owner of a tree that is to be used again, so that the host need not walk it to change owners. */
 export async function allocateUid(preferred: number | null = null): Promise<HostUid> {
-  const busy = uidsInUse();
   const inRange = preferred !== null && preferred >= HOST_UIDS.first && preferred < HOST_UIDS.first + HOST_UIDS.count;
-  for (const uid of [...(inRange ? [preferred] : []), ...candidates()]) {
-    if (busy.has(uid)) continue;
-    const mark = await takeMark(uid);
-    if (mark !== null) return { uid, release: () => giveBack(mark) };
+  // A look into the tree that has just ended is a process of that user for a moment longer.
+  for (let wait = 5; inRange && wait < PREFERRED_WAIT_MS; wait *= 2) {
+    const held = await take(preferred, uidsInUse());
+    if (held !== null) return held;
+    await sleep(wait);
+  }
+  const busy = uidsInUse();
+  for (const uid of candidates()) {
+    const held = await take(uid, busy);
+    if (held !== null) return held;
   }
   throw new BottleError('resource_unavailable', {
     message: `no host uid is free between ${HOST_UIDS.first} and ${HOST_UIDS.first + HOST_UIDS.count - 1}`,
@@ -29,8 +36,30 @@ export async function allocateUid(preferred: number | null = null): Promise<Host
   });
 }
 
+const PREFERRED_WAIT_MS = 1_000;
+
+async function take(uid: number, busy: ReadonlySet<number>): Promise<HostUid | null> {
+  const mark = busy.has(uid) ? null : await takeMark(uid);
+  return mark === null ? null : { uid, release: () => giveBack(mark) };
+}
+
+/** From anywhere in the range: the owner of a preserved bottle's work is then rarely taken when that bottle goes on. */
 function* candidates(): Generator<number> {
-  for (let offset = 0; offset < HOST_UIDS.count; offset += 1) yield HOST_UIDS.first + offset;
+  const start = crypto.randomInt(HOST_UIDS.count);
+  for (let offset = 0; offset < HOST_UIDS.count; offset += 1) {
+    yield HOST_UIDS.first + ((start + offset) % HOST_UIDS.count);
+  }
+}
+
+/** Ended, and only waiting to be seen off by its parent: such a one does nothing with its uid. */
+function isDead(pid: string): boolean {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
+  } catch (failure) {
+    if (failure instanceof Error && 'code' in failure) return true;
+    throw failure;
+  }
 }
 
 function takeMark(uid: number): Promise<net.Server | null> {
@@ -65,7 +94,7 @@ function uidsInUse(): ReadonlySet<number> {
     .map((line) => Number(line.split(':')[2]));
   const owners = fs
     .readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => /^\d+$/.test(name) && !isDead(name))
     .map((pid) => fs.statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? 0);
   return new Set([...accounts, ...owners]);
 }

@@ -32,6 +32,8 @@ export interface ProvisionInput {
   readonly prompt: string;
   /** The task of a headless start; null = the operator talks to the agent. */
   readonly headlessPrompt: string | null;
+  /** The agent goes on with the conversation that its home holds. */
+  readonly continues: boolean;
   /** What `run -- COMMAND` was given; empty for providers that bring their own program. */
   readonly command: readonly string[];
   readonly cli: InstalledCli | null;

@@ -34,6 +34,7 @@ function planFor(program: InstalledCli, world: ClaudeWorld, ask: Ask): Provision
     authToken: 'CLAUDE_TOKEN',
     prompt: ask.prompt ?? '',
     headlessPrompt: ask.headlessPrompt ?? null,
+    continues: false,
     command: [],
     cli: program,
     home: world.home,

@@ -21,6 +21,7 @@ function input(changes: Partial<ProvisionInput> = {}): ProvisionInput {
     authToken: 'CLAUDE_TOKEN',
     prompt: '',
     headlessPrompt: null,
+    continues: false,
     command: [],
     cli: CLI,
     home: '/home/agent',

@@ -25,6 +25,8 @@ export interface PrepareRequest {
   readonly prompt: string;
   readonly headlessPrompt: string | null;
   readonly command: readonly string[];
+  /** A resumed agent whose home holds a conversation. */
+  readonly continues?: boolean;
 }
 
 export async function prepare(
@@ -138,6 +140,7 @@ async function provision(context: CliContext, request: PrepareRequest): Promise<
     prompt: request.prompt,
     headlessPrompt: request.headlessPrompt,
     command: request.command,
+    continues: request.continues ?? false,
     cli,
     home: INSIDE.home,
     workspace: INSIDE.workspace,

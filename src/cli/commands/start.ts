@@ -21,10 +21,10 @@ import { originOf, prepare } from './prepare.ts';
 import { runSession, type SessionResult } from './session.ts';
 import { jsonResult, summary } from './summary.ts';
 
-type Prepared = Awaited<ReturnType<typeof prepare>>;
+export type Prepared = Awaited<ReturnType<typeof prepare>>;
 
 /** Who and what a start is about, once everything was picked. */
-interface Subject {
+export interface Subject {
   readonly agent: Agent;
   readonly bottle: EffectiveBottle;
   readonly label: string | null;
@@ -162,14 +162,32 @@ async function startOnTerminal(
   options: StartOptions,
   terminal: ControllingTerminal,
 ): Promise<number> {
-  const say = (text: string): void => {
-    terminal.output.write(`${text}\n`);
-  };
-  const { colour } = context.terminal;
   const subject = await pickSubject(context, agentName, options, terminal);
   const backend = chooseBackend(context, options.backend);
   const slug = await freeSlug(context, subject, terminal);
   const built = await prepared(context, subject, backend, options, slug);
+  return await launchOnTerminal(context, { built, subject, backend, options }, terminal);
+}
+
+export interface TerminalLaunch {
+  readonly built: Prepared;
+  readonly subject: Subject;
+  readonly backend: Backend;
+  readonly options: { readonly yes: boolean; readonly json: boolean };
+  readonly resumed?: boolean;
+}
+
+/** From the plan to the end of the agent: values, preflight, the yes, the agent's terminal, what came of it. */
+export async function launchOnTerminal(
+  context: CliContext,
+  { built, subject, backend, options, resumed = false }: TerminalLaunch,
+  terminal: ControllingTerminal,
+): Promise<number> {
+  const say = (text: string): void => {
+    terminal.output.write(`${text}\n`);
+  };
+  const { colour } = context.terminal;
+  const { slug } = built.plan;
   const secrets = await askSecrets(built.secrets, context.secrets, terminal);
   const values = resolveSecrets(built.secrets, secrets);
   const { notices } = inspectValues({ plan: built.plan, values, userName: context.userName });
@@ -187,6 +205,7 @@ async function startOnTerminal(
     backend,
     stdio: ['ignore', 'ignore', 'ignore'],
     attachment,
+    resumed,
     origin: originOf('start', built.plan, subject.bottle.names, subject.colour),
     onStep: (step) => {
       progress.step(step);

@@ -1,14 +1,11 @@
 /** Commands that REFERENCE names and this version does not have: each is refused by its name. */
 export const UNBUILT_COMMANDS: readonly { readonly name: string; readonly does: string }[] = [
-  { name: 'resume', does: 'go on with a preserved bottle' },
   { name: 'commit', does: 'keep a bottle as it is' },
   { name: 'supervise', does: 'answer what agents ask' },
   { name: 'check', does: 'attack a bottle from inside' },
   { name: 'scan', does: 'look for secrets in files' },
   { name: 'logs', does: 'decisions and service output' },
   { name: 'audit', does: 'verify the record' },
-  { name: 'diff', does: 'what the agent changed' },
-  { name: 'deliver', does: 'bring the work home' },
   { name: 'learn', does: 'turn refusals into proposals' },
   { name: 'exec', does: 'run a command in a running bottle' },
   { name: 'image', does: 'build and list images' },

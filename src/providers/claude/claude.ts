@@ -67,6 +67,7 @@ function credentialEnvironment(input: ProvisionInput, settings: ClaudeSettings):
 function commandLine(input: ProvisionInput, settings: ClaudeSettings): readonly string[] {
   return [
     '--dangerously-skip-permissions',
+    ...(input.continues ? ['--continue'] : []),
     ...(settings.model === undefined ? [] : ['--model', settings.model]),
     ...(input.prompt.trim() === '' ? [] : ['--append-system-prompt', argument('the agent’s prompt', input.prompt)]),
     ...headlessArguments(input, settings),
