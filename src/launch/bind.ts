@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { BottleError } from '../kernel/errors.ts';
-import { quietGit } from '../platform/quiet-git.ts';
+import { quietGit } from './quiet-git.ts';
 import type { BottlePlan } from '../schema/plan.ts';
 
 type Bind = Extract<BottlePlan['workspace'], { readonly mode: 'bind' }>;

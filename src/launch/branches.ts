@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { findProgram } from '../bundle/host-facts.ts';
 import { BottleError } from '../kernel/errors.ts';
 import { LIMITS } from '../kernel/limits.ts';
-import { quietGit } from '../platform/quiet-git.ts';
+import { quietGit } from './quiet-git.ts';
 import type { BottlePaths } from '../state/paths.ts';
 import { BOXED_TREE, runInTree, startInTree, type Shown } from './tree-box.ts';
 
