@@ -1,4 +1,5 @@
 import type { KnownValues } from '../dlp/known-values.ts';
+import { err, type Result } from '../kernel/result.ts';
 import { encodeLastChunk } from '../protocol/http1/body.ts';
 import { responseFraming, keepAlive, type Framing } from '../protocol/http1/framing.ts';
 import { parseResponseHead, serialiseResponseHead, type ResponseHead } from '../protocol/http1/head.ts';
@@ -9,6 +10,7 @@ import { readHead } from './head-reader.ts';
 import { agentHeaders, answerFraming, answerTrailers, headerTokens, headerValues } from './headers.ts';
 import { bodyCoding } from './outbound.ts';
 import type { RequestAccount } from './record.ts';
+import type { AgreedUpgrade } from './websocket-handshake.ts';
 import { WireError, type Wire } from './wire.ts';
 
 /** How the upstream's answer went. */
@@ -22,8 +24,17 @@ export type AnswerOutcome =
       readonly detail: string;
       readonly unheard: boolean;
     }
+  /** The upstream has switched to the WebSocket that was asked for; nothing reached the agent yet. */
+  | { readonly kind: 'switched'; readonly head: ResponseHead; readonly agreed: AgreedUpgrade }
   /** The agent has a part of it. */
   | { readonly kind: 'cut'; readonly by: 'agent' | 'upstream' };
+
+/** What the record says of an upstream that gave no answer. */
+export const FAILURE_REASONS = {
+  closed: 'upstream_unreachable',
+  invalid: 'upstream_invalid',
+  timeout: 'upstream_timeout',
+} as const;
 
 export interface AnswerParts {
   readonly upstream: Wire;
@@ -36,6 +47,8 @@ export interface AnswerParts {
   readonly wantsTrailers: boolean;
   /** Interim answers (103) are passed on: over HTTP/1.1 many clients take the first they see for the last. */
   readonly wantsInterim: boolean;
+  /** Checks the answer to an upgrade that was asked for; null when none was. */
+  readonly upgrade: ((head: ResponseHead) => Result<AgreedUpgrade, string>) | null;
   /** Asked when the answer's head is written: whether the agent's connection can carry another request. */
   readonly mayKeepAlive: () => boolean;
   /** What was put into the request and must not come back (SECURITY S13); null when nothing was. */
@@ -54,7 +67,7 @@ const CRLF = Uint8Array.of(0x0d, 0x0a);
 /** Passes the upstream's answer on as it arrives. Never rejects: every failure is an outcome. */
 export async function relayAnswer(parts: AnswerParts): Promise<AnswerOutcome> {
   const answered = await readFinalHead(parts);
-  if (answered.kind === 'none') return answered;
+  if (answered.kind !== 'head') return answered;
   const { head } = answered;
   const framing = responseFraming(head, parts.method);
   if (!framing.ok) return invalid(framing.error);
@@ -102,7 +115,11 @@ function openAnswer(
   }
   const coding = bodyCoding(head.headers);
   if (coding.kind === 'unknown') return undecodable('its content coding is not one that can be undone');
-  const source = new MaskedBody(reader, coding.kind === 'coded' ? coding.codings : [], mask, onMasked);
+  const source = new MaskedBody(reader, coding.kind === 'coded' ? coding.codings : [], {
+    mask,
+    onMasked,
+    isCalls: /^application\/grpc\b/i.test(headerValues(head.headers, 'content-type')[0] ?? ''),
+  });
   const recoded = coding.kind === 'coded';
   const dispose = (): void => {
     source[Symbol.dispose]();
@@ -117,7 +134,8 @@ function maskHead({ status, statusText, headers }: ResponseHead, { mask, onMaske
 }
 
 type FinalHead =
-  { readonly kind: 'head'; readonly head: ResponseHead } | Extract<AnswerOutcome, { readonly kind: 'none' }>;
+  | { readonly kind: 'head'; readonly head: ResponseHead }
+  | Extract<AnswerOutcome, { readonly kind: 'none' | 'switched' }>;
 
 async function readFinalHead(parts: AnswerParts): Promise<FinalHead> {
   const { upstream, account, timeouts } = parts;
@@ -133,7 +151,7 @@ async function readFinalHead(parts: AnswerParts): Promise<FinalHead> {
       const read = await readHead(upstream, parseResponseHead, limits);
       if (read === null || read.kind === 'cut') return closed(unheard);
       if (read.kind === 'invalid') return invalid(read.why);
-      if (read.head.status === 101) return invalid('it switched protocols without being asked');
+      if (read.head.status === 101) return switched(parts, read.head);
       if (read.head.status >= 200) return read;
       passInterim(parts, read.head);
     }
@@ -143,6 +161,11 @@ async function readFinalHead(parts: AnswerParts): Promise<FinalHead> {
     if (failure.kind === 'gone') return closed(unheard);
     return { kind: 'none', why: 'timeout', detail: 'the upstream did not answer in time', unheard };
   }
+}
+
+function switched({ upgrade }: AnswerParts, head: ResponseHead): FinalHead {
+  const agreed = upgrade?.(head) ?? err('it switched protocols without being asked');
+  return agreed.ok ? { kind: 'switched', head, agreed: agreed.value } : invalid(agreed.error);
 }
 
 /** A 100 ends here, since the agent got its own (Expect). */

@@ -95,17 +95,26 @@ export function withoutCoding(headers: readonly Header[]): readonly Header[] {
   return headers.filter(([name]) => !OF_CODED_BYTES.test(name));
 }
 
+interface MaskedBodyParts {
+  readonly mask: KnownValues;
+  readonly onMasked: OnMasked;
+  /** gRPC: messages are answered one by one, and nothing in their bytes says that one is over. */
+  readonly isCalls: boolean;
+}
+
 /** An answer's body, decoded where it was coded, with every echo overwritten; nothing waits beyond an open match. */
 export class MaskedBody implements BodySource, Disposable {
   readonly #reader: BodySource;
   readonly #decoders: ContentDecoders;
   readonly #masker: BodyMasker;
+  readonly #isCalls: boolean;
   readonly #onMasked: OnMasked;
   #told = 0;
   #done = false;
 
-  constructor(reader: BodySource, codings: readonly ContentCoding[], mask: KnownValues, onMasked: OnMasked) {
+  constructor(reader: BodySource, codings: readonly ContentCoding[], { mask, onMasked, isCalls }: MaskedBodyParts) {
     this.#reader = reader;
+    this.#isCalls = isCalls;
     // Nothing holds what comes out, so only the ratio is bounded.
     this.#decoders = new ContentDecoders(codings, { decodedBytes: Number.POSITIVE_INFINITY });
     this.#masker = new BodyMasker(mask);
@@ -128,6 +137,7 @@ export class MaskedBody implements BodySource, Disposable {
       const decoded = await this.#decoders.push(step.kind === 'data' ? step.data : []);
       if (!decoded.ok) return { kind: 'broken', why: decoded.error };
       const data = decoded.value.flatMap((block) => this.#masker.push(block));
+      if (this.#isCalls) data.push(...this.#masker.releaseShort());
       if (this.#reader.done || step.kind === 'end') {
         const rest = await this.#decoders.end();
         if (!rest.ok) return { kind: 'broken', why: rest.error };

@@ -4,24 +4,19 @@ import { decideEgress, type RequestFacts, type Verdict } from '../policy/decide.
 import type { DialFailure } from '../ports/dialer.ts';
 import type { Framing } from '../protocol/http1/framing.ts';
 import { AgentSide, type Afterwards, type AgentSideParts } from './agent-side.ts';
-import { relayAnswer, type AnswerOutcome } from './answer.ts';
+import { FAILURE_REASONS, relayAnswer, type AnswerOutcome } from './answer.ts';
 import type { ActiveRequest, Credential, GatewayCore } from './core.ts';
-import { filledHead, filledIds, type Filled } from './filled-request.ts';
+import { filledHead, filledIds, type Filled, type FilledHead } from './filled-request.ts';
 import { headerTokens } from './headers.ts';
-import {
-  HeldBody,
-  bodyCoding,
-  scanHead,
-  ScannedBody,
-  UnscannedBody,
-  type OutboundBody,
-  type OutboundStep,
-} from './outbound.ts';
+import { scanHead, type OutboundBody, type OutboundStep } from './outbound.ts';
+import { isIdempotent, outboundBody } from './outbound-request.ts';
 import type { RequestAccount } from './record.ts';
 import { gatewayRefusal, type Refusal } from './refusals.ts';
 import type { PlacedRequest } from './stand-ins.ts';
 import { findingsRefusal, sendRequest, stepRefusal, type UploadOutcome } from './upload.ts';
 import type { UpstreamConnection } from './upstream-pool.ts';
+import { endWebSocket, serveUpgraded } from './websocket-exchange.ts';
+import { checkUpgrade, readOffer, type WebSocketOffer } from './websocket-handshake.ts';
 import { WireError } from './wire.ts';
 
 type Allowed = Extract<Verdict, { readonly kind: 'allow' }>;
@@ -31,9 +26,6 @@ type Halt =
   | { readonly kind: 'refused'; readonly refusal: Refusal; readonly findings: readonly Finding[] }
   | { readonly kind: 'agent-gone' };
 
-/** RFC 9110, 9.2.2: sending one of these twice does what sending it once does. */
-const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
-
 /** One request and its answer: decide, scan, record, dial, splice, record. */
 export class Exchange implements ActiveRequest {
   readonly facts: RequestFacts;
@@ -42,6 +34,7 @@ export class Exchange implements ActiveRequest {
   readonly #account: RequestAccount;
   readonly #expected: readonly string[];
   readonly #side: AgentSide;
+  readonly #offer: WebSocketOffer | null;
   #body: OutboundBody | null = null;
   #route: string | null = null;
   #upstream: UpstreamConnection | null = null;
@@ -60,6 +53,7 @@ export class Exchange implements ActiveRequest {
     this.#parts = parts;
     this.#account = parts.account;
     this.#expected = headerTokens(parts.facts.headers, 'expect');
+    this.#offer = readOffer(parts.facts);
     this.#side = new AgentSide(parts, this.#expected.length > 0);
   }
 
@@ -130,37 +124,31 @@ export class Exchange implements ActiveRequest {
     }
     const { incoming } = this.#side;
     if (incoming === null) return null;
-    const coding = bodyCoding(this.facts.headers);
-    const { standIns, hold } = this.#core;
-    const known = standIns.scanFor(verdict, this.#core.known);
-    const swapped = standIns.bodyFor(placed, incoming, known, hold);
-    if (swapped !== null) this.#body = swapped;
-    else if (known === null) this.#body = new UnscannedBody(incoming);
-    else if (coding.kind === 'identity') this.#body = new ScannedBody(incoming, known);
-    else if (coding.kind === 'coded') {
-      this.#body = new HeldBody(incoming, known, coding.codings, hold);
-    } else {
+    const body = outboundBody(this.#core, this.facts, { verdict, placed, incoming });
+    if (body === null) {
       return gatewayRefusal(403, 'unscannable', 'the content coding is not one that can be scanned', this.#route);
     }
+    this.#body = body;
     this.#side.askForBody();
     return null;
   }
 
   async #forward(verdict: Allowed, filled: Filled, first: OutboundStep | null): Promise<Afterwards> {
-    const head = filledHead(this.facts, verdict.forward, filled, this.#framing);
+    const request = filledHead(this.facts, verdict.forward, filled, { framing: this.#framing, offer: this.#offer });
     const slot = verdict.forward.inject?.slot ?? null;
-    const idempotent = IDEMPOTENT.has(this.facts.method);
+    const http1Only = this.#offer !== null;
+    const idempotent = isIdempotent(this.facts.method);
     const repeatable = idempotent && (this.#body === null || this.#body.finished);
     let reuse: 'new' | 'recent' | 'any' = idempotent ? 'any' : 'recent';
     for (;;) {
-      const acquired = await this.#core.pool.acquire(verdict.permit, { credential: slot, reuse });
+      const acquired = await this.#core.pool.acquire(verdict.permit, { credential: slot, reuse, http1Only });
       if (!acquired.ok) return this.#halted() === null ? this.#failDial(acquired.error) : this.#settleHalt();
       this.#account.connected();
       if (this.#halted() !== null) {
         this.#core.pool.release(acquired.value);
         return this.#settleHalt();
       }
-      const outcome = await this.#converse(acquired.value, head, first, filled);
+      const outcome = await this.#converse(acquired.value, request, first, filled);
       const unheard = outcome.kind === 'none' && outcome.unheard;
       // An idle connection can be closed by the upstream at the very moment we take it.
       if (unheard && acquired.value.reused && repeatable && this.#halted() === null) {
@@ -170,6 +158,9 @@ export class Exchange implements ActiveRequest {
         reuse = 'new';
         continue;
       }
+      if (outcome.kind === 'switched') {
+        return this.#serveWebSocket(acquired.value, outcome, { verdict, filled });
+      }
       return this.#finish(acquired.value, outcome);
     }
   }
@@ -177,7 +168,7 @@ export class Exchange implements ActiveRequest {
   /** Both halves at once: an upstream may answer before it has read everything. */
   async #converse(
     connection: UpstreamConnection,
-    head: Uint8Array,
+    request: FilledHead,
     first: OutboundStep | null,
     filled: Filled,
   ): Promise<AnswerOutcome> {
@@ -185,7 +176,7 @@ export class Exchange implements ActiveRequest {
     this.#uploaded = null;
     this.#upload = sendRequest({
       upstream: connection.wire,
-      head,
+      head: request.head,
       body: this.#body,
       first,
       framing: this.#framing,
@@ -197,6 +188,7 @@ export class Exchange implements ActiveRequest {
       this.#uploaded = uploaded;
       if (uploaded.kind === 'refused' || uploaded.kind === 'agent-gone') this.#break(uploaded);
     });
+    const offer = this.#offer;
     const outcome = await relayAnswer({
       upstream: connection.wire,
       agent: this.#side.wire,
@@ -206,11 +198,10 @@ export class Exchange implements ActiveRequest {
       agentIsHttp10: this.#side.isHttp10,
       wantsTrailers: headerTokens(this.facts.headers, 'te').includes('trailers'),
       wantsInterim: this.facts.multiplexed === true,
+      upgrade: offer === null ? null : (answered) => checkUpgrade(answered, offer, request.headers),
       mayKeepAlive: () => (this.#keepsAlive = this.#side.mayKeepAlive()),
       mask: this.#core.echoes.maskFor(filledIds(filled)),
-      onMasked: (names, place) => {
-        this.#noteEcho(names, place);
-      },
+      onMasked: this.#noteEcho,
       onBegun: () => {
         this.#answerBegun = true;
       },
@@ -224,14 +215,42 @@ export class Exchange implements ActiveRequest {
   }
 
   /** A masked answer is recorded; several in a minute mean that somebody makes the upstream echo (SECURITY S13). */
-  #noteEcho(names: readonly string[], place: string): void {
+  readonly #noteEcho = (names: readonly string[], place: string): void => {
     const rule = this.#echoed ? 'echo' : this.#core.echoes.count(this.#route ?? '') ? 'echo_alert' : 'echo';
     this.#echoed = true;
     if (rule === 'echo_alert') this.#core.tally.echoAlerts += 1;
     this.#account.found(names.map((name) => ({ rule, name, place })));
+  };
+
+  async #serveWebSocket(
+    connection: UpstreamConnection,
+    switched: Extract<AnswerOutcome, { readonly kind: 'switched' }>,
+    { verdict, filled }: { readonly verdict: Allowed; readonly filled: Filled },
+  ): Promise<Afterwards> {
+    this.#upstream = connection;
+    this.#answerBegun = true;
+    const end = await serveUpgraded({
+      core: this.#core,
+      account: this.#account,
+      agent: this.#side.wire,
+      upstream: connection.wire,
+      switched,
+      known: this.#core.standIns.scanFor(verdict, this.#core.known),
+      mask: this.#core.echoes.maskFor(filledIds(filled)),
+      onMasked: this.#noteEcho,
+      revoked: () => this.#halted()?.kind === 'refused',
+    });
+    this.#upstream = null;
+    const halt = this.#halted()?.kind;
+    if (halt === 'refused') return this.#settleHalt().then(() => 'close');
+    if (halt === 'agent-gone' && end.kind === 'gone') return this.#loseAgent();
+    return endWebSocket(this.#account, this.#route, end);
   }
 
-  async #finish(connection: UpstreamConnection, outcome: AnswerOutcome): Promise<Afterwards> {
+  async #finish(
+    connection: UpstreamConnection,
+    outcome: Exclude<AnswerOutcome, { readonly kind: 'switched' }>,
+  ): Promise<Afterwards> {
     // The request may have been handed over whole just now, with only its last step to be told.
     if (this.#uploaded === null) await Promise.race([this.#upload, nextTurn()]);
     const sentWhole = this.#uploadedWhole();
@@ -258,9 +277,7 @@ export class Exchange implements ActiveRequest {
     outcome: Extract<AnswerOutcome, { readonly kind: 'none' }>,
     sentWhole: boolean,
   ): Promise<Afterwards> {
-    const reason = (
-      { closed: 'upstream_unreachable', invalid: 'upstream_invalid', timeout: 'upstream_timeout' } as const
-    )[outcome.why];
+    const reason = FAILURE_REASONS[outcome.why];
     const refusal = gatewayRefusal(outcome.why === 'timeout' ? 504 : 502, reason, outcome.detail, this.#route);
     this.#account.revise({ decision: 'allow', reason, route: this.#route });
     if (sentWhole) return this.#side.refuse(refusal, 'complete');

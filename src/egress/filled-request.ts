@@ -1,6 +1,6 @@
 import { reveal } from '../platform/reveal.ts';
 import { injectCredential } from '../policy/credentials.ts';
-import type { RequestFacts, Verdict } from '../policy/decide.ts';
+import type { Header, RequestFacts, Verdict } from '../policy/decide.ts';
 import type { Framing } from '../protocol/http1/framing.ts';
 import { serialiseRequestHead } from '../protocol/http1/head.ts';
 import type { Credential } from './core.ts';
@@ -8,6 +8,7 @@ import { maskableRequest } from './echoes.ts';
 import { upstreamHeaders } from './headers.ts';
 import { authorityText } from './request.ts';
 import type { PlacedRequest } from './stand-ins.ts';
+import { upgradeRequest, type WebSocketOffer } from './websocket-handshake.ts';
 
 /** What a request goes out with beyond what the agent sent. */
 export interface Filled {
@@ -21,13 +22,18 @@ export function filledIds({ credential, placed }: Filled): readonly string[] {
   return credential === null ? swapped : [`credential:${credential.secret.name}`, ...swapped];
 }
 
+export interface FilledHead {
+  readonly head: Uint8Array;
+  readonly headers: readonly Header[];
+}
+
 /** The head as the upstream gets it, with everything secret in. */
 export function filledHead(
   facts: RequestFacts,
   { inject }: Extract<Verdict, { readonly kind: 'allow' }>['forward'],
   filled: Filled,
-  framing: Framing,
-): Uint8Array {
+  { framing, offer }: { readonly framing: Framing; readonly offer: WebSocketOffer | null },
+): FilledHead {
   const { credential, placed } = filled;
   const { target, headers } =
     credential === null || inject === null
@@ -35,5 +41,7 @@ export function filledHead(
       : injectCredential(placed, inject, reveal(credential.secret, 'inject'));
   const authority = authorityText(facts.scheme, facts.authority);
   const asked = filledIds(filled).length === 0 ? headers : maskableRequest(headers);
-  return serialiseRequestHead(facts.method, target, upstreamHeaders(asked, framing, authority));
+  const sent = upstreamHeaders(asked, framing, authority);
+  const all = offer === null ? sent : upgradeRequest(sent, offer);
+  return { head: serialiseRequestHead(facts.method, target, all), headers: all };
 }

@@ -12,6 +12,7 @@ import { authorityText, normaliseHost, parseAuthority, type NormalHost } from '.
 import { matchAny } from './match.ts';
 import { pathReadings, type PathProblem } from './path-readings.ts';
 import { mintPermit, type Permit } from './permit.ts';
+import { readUpgrade } from './websocket.ts';
 import { withoutPlaces } from './placeholders.ts';
 import { adviceFor } from './refusal.ts';
 
@@ -186,10 +187,8 @@ function checkMethod(facts: RequestFacts): Result<null, Refusal> {
   if (method === 'TRACE' || method === 'TRACK')
     return refuse(403, 'method_refused', `${method} would echo the credential`);
   if (method === 'CONNECT') return refuse(403, 'method_refused', 'CONNECT inside a connection');
-  if (facts.headers.some(([name]) => /^(?:upgrade|http2-settings)$/i.test(name))) {
-    return refuse(403, 'upgrade_refused', 'a change of protocol in mid-connection is not let through');
-  }
-  return ok(null);
+  const upgrade = readUpgrade(facts);
+  return upgrade.kind === 'refused' ? refuse(403, 'upgrade_refused', upgrade.why) : ok(null);
 }
 
 interface PathFacts {
