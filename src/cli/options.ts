@@ -72,6 +72,17 @@ export const DiffOptionsSchema = z.object({
 });
 export type DiffOptions = z.infer<typeof DiffOptionsSchema>;
 
+export const LogsOptionsSchema = z.object({
+  follow: z.boolean().default(false),
+  decisions: z.boolean().default(false),
+  services: z.boolean().default(false),
+  decision: z.enum(['allow', 'deny', 'hold', 'redact']).optional(),
+  host: z.string().optional(),
+  since: z.string().optional(),
+  json: z.boolean().default(false),
+});
+export type LogsOptions = z.infer<typeof LogsOptionsSchema>;
+
 export const ResumeOptionsSchema = z.object({
   headless: z.boolean().default(false),
   prompt: z.string().optional(),

@@ -2,22 +2,17 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { BottleError, EXIT } from '../kernel/errors.ts';
 import { BACKEND_NAMES } from '../schema/plan.ts';
 import { cleanup } from './commands/cleanup.ts';
-import { deliver } from './commands/deliver.ts';
-import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
-import { edit } from './commands/edit.ts';
 import { explain } from './commands/explain.ts';
 import { gateway } from './commands/gateway.ts';
-import { info } from './commands/info.ts';
-import { init } from './commands/init.ts';
 import { listActive, listAvailable } from './commands/list.ts';
-import { migrate } from './commands/migrate.ts';
-import { resume } from './commands/resume.ts';
 import { run } from './commands/run.ts';
 import { start } from './commands/start.ts';
 import { stopBottle } from './commands/stop.ts';
 import { UNBUILT_COMMANDS } from './commands/unbuilt.ts';
 import type { CliContext } from './context.ts';
+import { addCompletion, addManifests, addWork } from './program-more.ts';
+import { bottleOption, collect, example, type Done } from './program-parts.ts';
 import { version } from './version.ts';
 
 /** REFERENCE 4 as a commander program. Commands return their exit code; what commander refuses is usage (2). */
@@ -52,6 +47,7 @@ export function buildProgram(context: CliContext): (argv: readonly string[]) => 
   addListing(program, context, done);
   addManifests(program, context, done);
   addWork(program, context, done);
+  addCompletion(program, context, done);
   addUnbuilt(program);
 
   return async (argv) => {
@@ -65,16 +61,9 @@ export function buildProgram(context: CliContext): (argv: readonly string[]) => 
   };
 }
 
-type Done = (code: number) => void;
-
 const backendOption = (): Option => new Option('--backend <name>', 'which wall to use').choices(BACKEND_NAMES);
 const workspaceOption = (): Option =>
   new Option('--workspace <mode>', 'copy, clone, bind, or none').choices(['copy', 'none', 'clone', 'bind']);
-const collect = (value: string, earlier: readonly string[]): readonly string[] => [...earlier, value];
-const bottleOption = (): Option =>
-  new Option('--bottle <name>', 'a bottle file; repeat to lay several over one another').argParser(collect).default([]);
-const example = (text: string): string => `\nExample:\n  ${text}`;
-
 function addStart(program: Command, context: CliContext, done: Done): void {
   program
     .command('start')
@@ -200,88 +189,6 @@ function addListing(program: Command, context: CliContext, done: Done): void {
     .addHelpText('after', example('bot-bottle doctor'))
     .action(async (options: { json?: boolean }) => {
       done(await doctor(context, { json: options.json ?? false }));
-    });
-}
-
-function addWork(program: Command, context: CliContext, done: Done): void {
-  program
-    .command('diff')
-    .description('the work of a bottle that is not home yet')
-    .argument('<slug>', 'which; the beginning is enough')
-    .option('--runs-on-open', 'only files that tools run unasked')
-    .option('--stat', 'names only')
-    .option('--json', 'as JSON')
-    .addHelpText('after', example('bot-bottle diff reviewer-k3x9q --stat'))
-    .action(async (slug: string, options: Record<string, unknown>) => {
-      done(await diff(context, slug, options));
-    });
-  program
-    .command('deliver')
-    .description('bring the work of a bottle home: files to its directory, commits as a branch')
-    .argument('<slug>', 'which; the beginning is enough')
-    .option('--to <dir>', 'another directory than the one it was made of')
-    .option('--branch <name>', 'what the branch is called')
-    .option('--yes', 'ask nothing')
-    .option('--json', 'as JSON')
-    .addHelpText('after', example('bot-bottle deliver reviewer-k3x9q'))
-    .action(async (slug: string, options: Record<string, unknown>) => {
-      done(await deliver(context, slug, options));
-    });
-  program
-    .command('resume')
-    .description('go on with a preserved bottle, its workspace and home as the agent left them')
-    .argument('<slug>', 'which; the beginning is enough')
-    .option('--headless', 'no terminal; needs --prompt')
-    .option('--prompt <text>', 'the task of a headless resume')
-    .option('--json', 'the result as JSON')
-    .option('--yes', 'ask nothing')
-    .addHelpText('after', example('bot-bottle resume reviewer-k3x9q'))
-    .action(async (slug: string, options: Record<string, unknown>) => {
-      done(await resume(context, slug, options));
-    });
-}
-
-function addManifests(program: Command, context: CliContext, done: Done): void {
-  program
-    .command('init')
-    .description('write a first bottle and agent, each line explained; asks on a terminal')
-    .option('--name <name>', 'what both are called')
-    .option('--token <variable>', 'the variable of your environment with the token of Claude')
-    .addOption(new Option('--host <host>', 'a host it may read from; repeatable').argParser(collect).default([]))
-    .option('--git-name <name>', 'who its commits are by')
-    .option('--git-email <email>', 'and their address')
-    .option('--yes', 'ask nothing')
-    .option('--json', 'as JSON')
-    .addHelpText('after', example('bot-bottle init --name web --token CLAUDE_TOKEN --host api.github.com --yes'))
-    .action(async (options: Record<string, unknown>) => {
-      done(await init(context, options));
-    });
-  program
-    .command('info')
-    .description('the effective manifest of an agent, each value with the file and line it comes from')
-    .argument('<agent>', 'an agent of yours')
-    .addOption(bottleOption())
-    .option('--json', 'as JSON')
-    .addHelpText('after', example('bot-bottle info reviewer'))
-    .action((agent: string, options: Record<string, unknown>) => {
-      done(info(context, agent, options));
-    });
-  program
-    .command('edit')
-    .description('open a bottle, an agent or the settings in your editor, and check it again')
-    .argument('[name]', 'acme, bottles/acme, agents/acme, or settings')
-    .addHelpText('after', example('bot-bottle edit bottles/acme'))
-    .action(async (name: string | undefined) => {
-      done(await edit(context, name ?? null));
-    });
-  program
-    .command('migrate')
-    .description('convert an old bot-bottle.json and old keys, showing what would change first')
-    .option('--yes', 'ask nothing')
-    .option('--json', 'as JSON')
-    .addHelpText('after', example('bot-bottle migrate'))
-    .action(async (options: Record<string, unknown>) => {
-      done(await migrate(context, options));
     });
 }
 

@@ -5,6 +5,7 @@ import { startBundle, type RunningBundle } from '../bundle/broker.ts';
 import { BOXED } from '../bundle/sandbox.ts';
 import type { Scope } from '../kernel/scope.ts';
 import { assetPath } from '../platform/assets.ts';
+import { systemClock } from '../platform/clock.ts';
 import type { BottleListener } from '../ports/backend.ts';
 import type { BottlePlan } from '../schema/plan.ts';
 import type { BottlePaths } from '../state/paths.ts';
@@ -53,7 +54,7 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Runni
       },
     ],
     onLog: (from, line) => {
-      fs.writeSync(log, `${from}: ${line}\n`);
+      fs.writeSync(log, `${systemClock.timestamp()} ${from}: ${line}\n`);
     },
   });
   scope.defer('bundle', async () => {

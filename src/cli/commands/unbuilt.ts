@@ -4,10 +4,8 @@ export const UNBUILT_COMMANDS: readonly { readonly name: string; readonly does: 
   { name: 'supervise', does: 'answer what agents ask' },
   { name: 'check', does: 'attack a bottle from inside' },
   { name: 'scan', does: 'look for secrets in files' },
-  { name: 'logs', does: 'decisions and service output' },
   { name: 'audit', does: 'verify the record' },
   { name: 'learn', does: 'turn refusals into proposals' },
   { name: 'exec', does: 'run a command in a running bottle' },
   { name: 'image', does: 'build and list images' },
-  { name: 'completion', does: 'shell completion' },
 ];

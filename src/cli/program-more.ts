@@ -1,0 +1,130 @@
+import { Option, type Command } from 'commander';
+import { complete, completion } from './commands/completion.ts';
+import { deliver } from './commands/deliver.ts';
+import { diff } from './commands/diff.ts';
+import { edit } from './commands/edit.ts';
+import { info } from './commands/info.ts';
+import { init } from './commands/init.ts';
+import { logs } from './commands/logs.ts';
+import { migrate } from './commands/migrate.ts';
+import { resume } from './commands/resume.ts';
+import type { CliContext } from './context.ts';
+import { bottleOption, collect, example, type Done } from './program-parts.ts';
+
+/** Commands about manifests, about work, and for shells. */
+export function addWork(program: Command, context: CliContext, done: Done): void {
+  program
+    .command('diff')
+    .description('the work of a bottle that is not home yet')
+    .argument('<slug>', 'which; the beginning is enough')
+    .option('--runs-on-open', 'only files that tools run unasked')
+    .option('--stat', 'names only')
+    .option('--json', 'as JSON')
+    .addHelpText('after', example('bot-bottle diff reviewer-k3x9q --stat'))
+    .action(async (slug: string, options: Record<string, unknown>) => {
+      done(await diff(context, slug, options));
+    });
+  program
+    .command('deliver')
+    .description('bring the work of a bottle home: files to its directory, commits as a branch')
+    .argument('<slug>', 'which; the beginning is enough')
+    .option('--to <dir>', 'another directory than the one it was made of')
+    .option('--branch <name>', 'what the branch is called')
+    .option('--yes', 'ask nothing')
+    .option('--json', 'as JSON')
+    .addHelpText('after', example('bot-bottle deliver reviewer-k3x9q'))
+    .action(async (slug: string, options: Record<string, unknown>) => {
+      done(await deliver(context, slug, options));
+    });
+  program
+    .command('logs')
+    .description('decisions and service output of a bottle, by time')
+    .argument('<slug>', 'which; the beginning is enough')
+    .option('-f, --follow', 'go on until the bottle ends')
+    .option('--decisions', 'only requests')
+    .option('--services', 'only what the services say')
+    .addOption(new Option('--decision <kind>', 'only requests decided so').choices(['allow', 'deny', 'hold', 'redact']))
+    .option('--host <host>', 'only requests to this host; .example.com for all below it')
+    .option('--since <age>', 'only the last 30s, 10m, 2h, 1d')
+    .option('--json', 'one JSON object a line')
+    .addHelpText('after', example('bot-bottle logs reviewer-k3x9q --follow --decision deny'))
+    .action(async (slug: string, options: Record<string, unknown>) => {
+      done(await logs(context, slug, options));
+    });
+  program
+    .command('resume')
+    .description('go on with a preserved bottle, its workspace and home as the agent left them')
+    .argument('<slug>', 'which; the beginning is enough')
+    .option('--headless', 'no terminal; needs --prompt')
+    .option('--prompt <text>', 'the task of a headless resume')
+    .option('--json', 'the result as JSON')
+    .option('--yes', 'ask nothing')
+    .addHelpText('after', example('bot-bottle resume reviewer-k3x9q'))
+    .action(async (slug: string, options: Record<string, unknown>) => {
+      done(await resume(context, slug, options));
+    });
+}
+
+export function addCompletion(program: Command, context: CliContext, done: Done): void {
+  program
+    .command('completion')
+    .description('shell completion: bash, zsh or fish')
+    .argument('<shell>', 'bash, zsh or fish')
+    .addHelpText('after', example('bot-bottle completion bash >> ~/.bashrc'))
+    .action((shell: string) => {
+      done(completion(context, shell));
+    });
+  program
+    .command('__complete', { hidden: true })
+    .argument('[words...]')
+    .allowUnknownOption()
+    .helpOption(false)
+    .passThroughOptions()
+    .action((words: string[]) => {
+      done(complete(context, program, words));
+    });
+}
+
+export function addManifests(program: Command, context: CliContext, done: Done): void {
+  program
+    .command('init')
+    .description('write a first bottle and agent, each line explained; asks on a terminal')
+    .option('--name <name>', 'what both are called')
+    .option('--token <variable>', 'the variable of your environment with the token of Claude')
+    .addOption(new Option('--host <host>', 'a host it may read from; repeatable').argParser(collect).default([]))
+    .option('--git-name <name>', 'who its commits are by')
+    .option('--git-email <email>', 'and their address')
+    .option('--yes', 'ask nothing')
+    .option('--json', 'as JSON')
+    .addHelpText('after', example('bot-bottle init --name web --token CLAUDE_TOKEN --host api.github.com --yes'))
+    .action(async (options: Record<string, unknown>) => {
+      done(await init(context, options));
+    });
+  program
+    .command('info')
+    .description('the effective manifest of an agent, each value with the file and line it comes from')
+    .argument('<agent>', 'an agent of yours')
+    .addOption(bottleOption())
+    .option('--json', 'as JSON')
+    .addHelpText('after', example('bot-bottle info reviewer'))
+    .action((agent: string, options: Record<string, unknown>) => {
+      done(info(context, agent, options));
+    });
+  program
+    .command('edit')
+    .description('open a bottle, an agent or the settings in your editor, and check it again')
+    .argument('[name]', 'acme, bottles/acme, agents/acme, or settings')
+    .addHelpText('after', example('bot-bottle edit bottles/acme'))
+    .action(async (name: string | undefined) => {
+      done(await edit(context, name ?? null));
+    });
+  program
+    .command('migrate')
+    .description('convert an old bot-bottle.json and old keys, showing what would change first')
+    .option('--yes', 'ask nothing')
+    .option('--json', 'as JSON')
+    .addHelpText('after', example('bot-bottle migrate'))
+    .action(async (options: Record<string, unknown>) => {
+      done(await migrate(context, options));
+    });
+}
