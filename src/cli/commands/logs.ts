@@ -121,7 +121,7 @@ function serviceEntry(line: string): Entry | null {
 }
 
 function filterOf({ decision, host }: LogsOptions, since: number): (entry: Entry) => boolean {
-  const pattern = host === undefined ? null : parseHostSpec(host.startsWith('.') ? `*${host}` : host);
+  const pattern = host === undefined ? null : parseHostSpec(host.replace(/^\./, '*.'));
   if (pattern?.ok === false) throw new BottleError('usage', { message: `--host "${host ?? ''}": ${pattern.error}` });
   return (entry) => {
     if (entry.at < since) return false;
