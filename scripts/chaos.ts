@@ -18,13 +18,17 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   let failed = 0;
   for (let seed = first; seed < first + rounds; seed += 1) {
-    const { what, problems } = await chaosRound(seed);
+    const { what, problems } = await chaosRound(seed).catch(unfinished);
     process.stdout.write(`${problems.length === 0 ? '✓' : '✗'} ${String(seed)} ${what}\n`);
     for (const problem of problems) process.stdout.write(`    ${problem}\n`);
     failed += problems.length === 0 ? 0 : 1;
   }
   process.stdout.write(`${String(rounds)} rounds, ${String(failed)} did not hold\n`);
   return failed === 0 ? 0 : 1;
+}
+
+function unfinished(failure: unknown): Awaited<ReturnType<typeof chaosRound>> {
+  return { seed: 0, what: 'did not finish', problems: [failure instanceof Error ? failure.message : String(failure)] };
 }
 
 process.exitCode = await main(process.argv.slice(2));

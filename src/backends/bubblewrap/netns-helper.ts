@@ -6,9 +6,14 @@ import dgram from 'node:dgram';
 import { once } from 'node:events';
 import net from 'node:net';
 import { BugError } from '../../kernel/errors.ts';
+import { LIMITS } from '../../kernel/limits.ts';
 import { BUNDLE_ADDRESS, LISTENER_PORTS, LISTENER_ROLES, type ListenerRole } from '../../schema/plan.ts';
 
 const BACKLOG = 511;
+
+function giveUp(): never {
+  process.exit(1);
+}
 
 async function bind(role: ListenerRole): Promise<unknown> {
   const port = LISTENER_PORTS[role];
@@ -51,7 +56,10 @@ async function send(message: object, handle: unknown): Promise<void> {
   await promise;
 }
 
-// Without a launcher nobody takes the listeners, which would keep this process, and with it the namespace, for ever.
-process.once('disconnect', () => process.exit(1));
+// Without a launcher nobody takes the listeners, which would keep this process, and with it the namespace, for ever. It
+// may have gone before anybody could listen for that, or in a way that shows as nothing but silence.
+process.once('disconnect', giveUp);
+if (!process.connected) giveUp();
+setTimeout(giveUp, LIMITS.readyTimeoutMs).unref();
 for (const role of LISTENER_ROLES) await send({ role }, await bind(role));
 process.exit(0);

@@ -128,6 +128,7 @@ class Session {
     const timeout = AbortSignal.timeout(ENDED_WITHIN_MS);
     const late = new Promise<never>((_resolve, reject) => {
       timeout.addEventListener('abort', () => {
+        this.#child.kill('SIGKILL');
         reject(new Error(`the launcher did not end; it said:\n${this.#words}`));
       });
     });
