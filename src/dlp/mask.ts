@@ -66,15 +66,6 @@ export class BodyMasker {
     return this.#take(this.#scanner.end());
   }
 
-  /**
-   * For a reader that waits for what is here before anything more comes: an open match of fewer characters than a run
-   * gives away no more than such characters alone would. What follows of it is still overwritten.
-   */
-  releaseShort(): readonly Uint8Array[] {
-    const heldBytes = this.#held.reduce((sum, block) => sum + block.length, 0);
-    return heldBytes >= MASK_RUN ? [] : this.#held.splice(0).map((block) => this.#overwrite(block));
-  }
-
   #take({ certain, findings }: ReturnType<BodyScanner['push']>): readonly Uint8Array[] {
     for (const { start, end, name } of findings) {
       this.#names.add(name);

@@ -115,10 +115,12 @@ function openAnswer(
   }
   const coding = bodyCoding(head.headers);
   if (coding.kind === 'unknown') return undecodable('its content coding is not one that can be undone');
-  const source = new MaskedBody(reader, coding.kind === 'coded' ? coding.codings : [], {
+  const source = new MaskedBody({
+    reader,
+    codings: coding.kind === 'coded' ? coding.codings : [],
+    contentType: headerValues(head.headers, 'content-type')[0] ?? '',
     mask,
     onMasked,
-    isCalls: /^application\/grpc\b/i.test(headerValues(head.headers, 'content-type')[0] ?? ''),
   });
   const recoded = coding.kind === 'coded';
   const dispose = (): void => {

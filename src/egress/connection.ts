@@ -1,6 +1,7 @@
 import { LIMITS } from '../kernel/limits.ts';
 import { sameText } from '../platform/control-socket.ts';
 import { decideConnect } from '../policy/connect.ts';
+import { isPassedThrough } from '../policy/compile.ts';
 import { parseAuthority } from '../policy/host.ts';
 import { keepAlive, requestFraming } from '../protocol/http1/framing.ts';
 import { parseRequestHead, type RequestHead } from '../protocol/http1/head.ts';
@@ -13,6 +14,7 @@ import { serveHttp2 } from './h2/agent-session.ts';
 import { headerValues } from './headers.ts';
 import { intercept, peekFirstFlight, type FirstFlight } from './intercept.ts';
 import { answerLocally } from './local.ts';
+import { passThrough, TRANSPARENT_TLS_PORT } from './passthrough.ts';
 import type { RequestFields } from './record.ts';
 import { gatewayRefusal, sendRefusal, type Refusal } from './refusals.ts';
 import { authorityText, ownTarget, readFacts, type Approach, type Authority } from './request.ts';
@@ -49,6 +51,10 @@ export async function serveTransparentTls(core: GatewayCore, wire: Wire): Promis
     core.tally.connectionsDropped += 1;
     return;
   }
+  if (isPassedThrough(core.live().policy, { host: flight.sni, port: TRANSPARENT_TLS_PORT })) {
+    await passThrough(core, connection, { ...flight, connect: null });
+    return;
+  }
   await serveIntercepted(core, connection, flight.sni, { kind: 'transparent-tls', sni: flight.sni });
 }
 
@@ -56,6 +62,7 @@ async function serveTunnel(core: GatewayCore, wire: Wire, connect: Authority): P
   const flight = await peek(core, wire);
   switch (flight.kind) {
     case 'tls': {
+      if (isPassedThrough(core.live().policy, connect)) return passThrough(core, wire, { ...flight, connect });
       // A hello without a name means the name of the CONNECT.
       const approach = { kind: 'tunnel', scheme: 'https', connect, sni: flight.sni } as const;
       return serveIntercepted(core, wire, flight.sni ?? connect.host, approach);

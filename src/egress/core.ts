@@ -1,7 +1,9 @@
+import type { Socket } from 'node:net';
 import type { KnownValues } from '../dlp/known-values.ts';
 import type { Secret } from '../kernel/secret.ts';
 import type { Policy } from '../policy/compile.ts';
 import type { RequestFacts, Verdict } from '../policy/decide.ts';
+import type { Dialer } from '../ports/dialer.ts';
 import type { GatewayConfig } from '../schema/gateway-config.ts';
 import type { Echoes } from './echoes.ts';
 import type { Tally } from './counters.ts';
@@ -45,6 +47,7 @@ export interface GatewayCore {
   readonly standIns: StandIns;
   readonly echoes: Echoes;
   readonly pool: UpstreamPool;
+  readonly dialer: Dialer<Socket>;
   readonly leaves: LeafContexts;
   readonly recorder: Recorder;
   readonly tally: Tally;

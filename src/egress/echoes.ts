@@ -5,6 +5,7 @@ import { LIMITS } from '../kernel/limits.ts';
 import { ContentDecoders, type ContentCoding } from '../platform/content-decoder.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Header } from '../schema/header.ts';
+import { GrpcFrames } from '../protocol/grpc-frames.ts';
 import type { BodySource, BodyStep } from './body-reader.ts';
 import { headerTokens } from './headers.ts';
 
@@ -96,25 +97,30 @@ export function withoutCoding(headers: readonly Header[]): readonly Header[] {
 }
 
 interface MaskedBodyParts {
+  readonly reader: BodySource;
+  readonly codings: readonly ContentCoding[];
+  readonly contentType: string;
   readonly mask: KnownValues;
   readonly onMasked: OnMasked;
-  /** gRPC: messages are answered one by one, and nothing in their bytes says that one is over. */
-  readonly isCalls: boolean;
 }
 
 /** An answer's body, decoded where it was coded, with every echo overwritten; nothing waits beyond an open match. */
 export class MaskedBody implements BodySource, Disposable {
   readonly #reader: BodySource;
   readonly #decoders: ContentDecoders;
-  readonly #masker: BodyMasker;
-  readonly #isCalls: boolean;
+  readonly #mask: KnownValues;
+  #masker: BodyMasker;
+  /** gRPC: what one message ends with is never the beginning of a value that the next one continues. */
+  readonly #frames: GrpcFrames | null;
   readonly #onMasked: OnMasked;
-  #told = 0;
+  readonly #told = new Set<string>();
   #done = false;
 
-  constructor(reader: BodySource, codings: readonly ContentCoding[], { mask, onMasked, isCalls }: MaskedBodyParts) {
+  constructor(parts: MaskedBodyParts) {
+    const { reader, codings, mask, onMasked, contentType } = parts;
+    this.#mask = mask;
+    this.#frames = /^application\/grpc\b/i.test(contentType) ? new GrpcFrames() : null;
     this.#reader = reader;
-    this.#isCalls = isCalls;
     // Nothing holds what comes out, so only the ratio is bounded.
     this.#decoders = new ContentDecoders(codings, { decodedBytes: Number.POSITIVE_INFINITY });
     this.#masker = new BodyMasker(mask);
@@ -136,12 +142,11 @@ export class MaskedBody implements BodySource, Disposable {
       if (step.kind === 'broken') return step;
       const decoded = await this.#decoders.push(step.kind === 'data' ? step.data : []);
       if (!decoded.ok) return { kind: 'broken', why: decoded.error };
-      const data = decoded.value.flatMap((block) => this.#masker.push(block));
-      if (this.#isCalls) data.push(...this.#masker.releaseShort());
+      const data = decoded.value.flatMap((block) => this.#push(block));
       if (this.#reader.done || step.kind === 'end') {
         const rest = await this.#decoders.end();
         if (!rest.ok) return { kind: 'broken', why: rest.error };
-        data.push(...rest.value.flatMap((block) => this.#masker.push(block)), ...this.#masker.end());
+        data.push(...rest.value.flatMap((block) => this.#push(block)), ...this.#masker.end());
         this.#done = true;
       }
       this.#tell();
@@ -154,9 +159,21 @@ export class MaskedBody implements BodySource, Disposable {
     this.#decoders[Symbol.dispose]();
   }
 
+  #push(block: Uint8Array): readonly Uint8Array[] {
+    if (this.#frames === null) return this.#masker.push(block);
+    return this.#frames.push(block).flatMap(({ bytes, last }) => {
+      const passed = this.#masker.push(bytes);
+      if (!last) return passed;
+      const rest = this.#masker.end();
+      this.#tell();
+      this.#masker = new BodyMasker(this.#mask);
+      return [...passed, ...rest];
+    });
+  }
+
   #tell(): void {
-    const names = [...this.#masker.masked].slice(this.#told);
-    this.#told += names.length;
+    const names = [...this.#masker.masked].filter((name) => !this.#told.has(name));
+    for (const name of names) this.#told.add(name);
     if (names.length > 0) this.#onMasked(names, 'answer body');
   }
 }

@@ -194,6 +194,7 @@ class Gateway implements RunningGateway {
       credentials: secrets.credentials.map(({ name, value }) => ({ secret: new Secret(name, value) })),
       echoes: echoesOf(secrets, clock),
       standIns: new StandIns(secrets.placeholders ?? [], values),
+      dialer,
       pool: new UpstreamPool({
         dialer,
         clock,

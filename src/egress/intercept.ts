@@ -7,7 +7,7 @@ import type { GatewayCore } from './core.ts';
 import { Wire } from './wire.ts';
 
 export type FirstFlight =
-  | { readonly kind: 'tls'; readonly sni: string | null }
+  | { readonly kind: 'tls'; readonly sni: string | null; readonly ech: boolean }
   | { readonly kind: 'http' }
   /** Neither, or nothing at all: closed without a word. */
   | { readonly kind: 'other' };
@@ -38,9 +38,9 @@ function classify(bytes: Buffer): FirstFlight | null {
   const hello = parseClientHello(bytes);
   if (hello.kind === 'need-more') return null;
   if (hello.kind === 'invalid') return { kind: 'other' };
-  if (hello.sni === null) return { kind: 'tls', sni: null };
+  if (hello.sni === null) return { kind: 'tls', sni: null, ech: hello.ech };
   const name = normaliseHost(hello.sni);
-  return name.ok ? { kind: 'tls', sni: name.value } : { kind: 'other' };
+  return name.ok ? { kind: 'tls', sni: name.value, ech: hello.ech } : { kind: 'other' };
 }
 
 /** The agent's connection without its TLS, by the protocol that its client chose. */

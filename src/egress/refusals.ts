@@ -44,6 +44,7 @@ const ADVICE: Partial<Record<Reason, string>> = {
   known_secret: 'Remove the secret from the request; encoding it differently will not help and is recorded.',
   placeholder_out_of_place:
     'Use the variable only where the operator declared it, once in a request, and leave it out everywhere else.',
+  passthrough_refused: 'Open a new connection, with the name of the host in its TLS client hello.',
   unscannable: 'Send the body without content coding, or smaller.',
   credential_missing: 'The operator must set the host variable that the route names, and start the bottle again.',
   address_refused:

@@ -25,7 +25,6 @@ export const BOTTLE_NOT_BUILT: readonly NotBuilt[] = [
   { key: 'agent_provider.forward_host_credentials', values: [true], instead: 'auth_token: CLAUDE_TOKEN' },
   { key: 'egress.model_tools' },
   { key: 'egress.forge_writes' },
-  { key: 'egress.routes[].tls' },
   {
     key: 'egress.routes[].dlp.outbound_detectors[]',
     except: ['known_secrets'],

@@ -46,6 +46,7 @@ export function createDialer(parts: DialerParts): Dialer<Socket> {
       if (!connected.ok) return connected;
       switch (permit.scheme) {
         case 'http':
+        case 'passthrough':
           return connected;
         case 'https': {
           const tls = { host: permit.host, secureContext: parts.trust(), protocols };

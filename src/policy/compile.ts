@@ -13,6 +13,7 @@ import {
 } from './host.ts';
 import { compileMatch, type CompiledMatch } from './match.ts';
 import { notBuilt } from './not-built.ts';
+import { passthroughProblems } from './passthrough.ts';
 import { placeholderProblems } from './placeholders.ts';
 import { compilePattern } from './regex-subset.ts';
 
@@ -53,6 +54,7 @@ function compileRoute(compiled: CompiledRoute): Result<PolicyRoute, string> {
     ...notBuilt(compiled.route),
     ...credentialProblems(compiled),
     ...placeholderProblems(compiled.route),
+    ...passthroughProblems(compiled.route, pattern.value),
   ];
   const matches = compiled.route.matches?.map((match) =>
     compileMatch(match, (source) => {
@@ -152,6 +154,12 @@ export function findRoute(policy: Policy, host: NormalHost, port: number): Polic
   if (named !== undefined) return named;
   if (!IMPLIED_PORTS.includes(port)) return null;
   return candidates.find(({ pattern }) => pattern.port === null) ?? null;
+}
+
+/** Whether TLS to that host goes through unopened (`tls: passthrough`). */
+export function isPassedThrough(policy: Policy, authority: { readonly host: string; readonly port: number }): boolean {
+  const host = normaliseHost(authority.host);
+  return host.ok && findRoute(policy, host.value, authority.port)?.compiled.route.tls === 'passthrough';
 }
 
 /** For the DNS answerer: whether any route could be meant by this name. */

@@ -11,6 +11,7 @@ import { gitUse } from './git.ts';
 import { authorityText, normaliseHost, parseAuthority, type NormalHost } from './host.ts';
 import { matchAny } from './match.ts';
 import { pathReadings, type PathProblem } from './path-readings.ts';
+import { checkSealed } from './passthrough.ts';
 import { mintPermit, type Permit } from './permit.ts';
 import { readUpgrade } from './websocket.ts';
 import { withoutPlaces } from './placeholders.ts';
@@ -35,6 +36,8 @@ export interface RequestFacts {
   readonly headers: readonly Header[];
   /** One stream of several on its connection: a name that is not the connection's is answered 421 (SECURITY S23). */
   readonly multiplexed?: true;
+  /** A TLS connection that is passed through: nothing of what is asked inside is seen (SECURITY S24). */
+  readonly sealed?: true;
 }
 
 export type Verdict =
@@ -102,12 +105,16 @@ export function decideEgress(policy: Policy, facts: RequestFacts): Verdict {
   if (route === null) return deny(noRoute(host.value, port), 'route', null);
   note('route', route.compiled.id, route.compiled.source);
 
+  const sealed = checkSealed(route.compiled.route, facts);
+  if (!sealed.ok)
+    return deny({ status: 403, reason: 'passthrough_refused', detail: sealed.error }, 'passthrough', route);
+
   const use = checkRouteUse(route, facts, path.value);
   if (!use.ok) return deny(use.error, 'rules', route);
   note('rules', 'held', route.matches === null ? 'no matches: every path and method' : 'matches');
 
   const permit = mintPermit({
-    scheme: facts.scheme,
+    scheme: sealed.value ? 'passthrough' : facts.scheme,
     host: host.value,
     port,
     routeId: route.compiled.id,

@@ -7,7 +7,6 @@ import type { Route } from '../schema/route.ts';
 export function notBuilt(route: Route): readonly string[] {
   const { dlp } = route;
   const features: string[] = [];
-  if (route.tls !== undefined) features.push(`tls: ${route.tls}`);
   for (const detector of dlp?.outbound_detectors === false ? [] : (dlp?.outbound_detectors ?? [])) {
     if (detector !== 'known_secrets') features.push(`dlp.outbound_detectors: ${detector}`);
   }

@@ -3,7 +3,8 @@ import type { NormalHost } from './host.ts';
 
 /** What one decision allows to be dialled. The dialer takes nothing else, and only `decide.ts` calls `mintPermit`. */
 export interface PermitShape {
-  readonly scheme: 'http' | 'https';
+  /** `passthrough`: bytes of a TLS connection that ends elsewhere, so there is none of ours. */
+  readonly scheme: 'http' | 'https' | 'passthrough';
   readonly host: NormalHost;
   readonly port: number;
   readonly routeId: string;

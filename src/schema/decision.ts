@@ -18,6 +18,7 @@ export const REASONS = [
   'foreign_credential',
   'override_header',
   'placeholder_out_of_place',
+  'passthrough_refused',
   'credential_missing',
   'known_secret',
   'unscannable',

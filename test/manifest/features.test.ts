@@ -95,13 +95,6 @@ bottles/acme.md:2:10  egress.forge_writes
   "forge_writes" is not built yet; remove it`,
   },
   {
-    key: 'egress.routes[].tls',
-    yaml: 'egress: {routes: [{host: a.example, tls: passthrough}]}',
-    says: `feature_missing
-bottles/acme.md:2:37  egress.routes[0].tls
-  "tls" is not built yet; remove it`,
-  },
-  {
     key: 'egress.routes[].dlp.outbound_detectors[]',
     yaml: 'egress: {routes: [{host: a.example, dlp: {outbound_detectors: [known_secrets, token_patterns]}}]}',
     says: `feature_missing
