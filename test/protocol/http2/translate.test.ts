@@ -28,7 +28,13 @@ describe('S23: HTTP/2 requests in the words of HTTP/1.1', () => {
       ['cookie', 'c=d'],
     ];
     expect(translateRequest(fields, true)).toMatchObject({
-      value: { headers: [['host', 'a.example'], ['x-a', 'y'], ['cookie', 'a=b; c=d']] },
+      value: {
+        headers: [
+          ['host', 'a.example'],
+          ['x-a', 'y'],
+          ['cookie', 'a=b; c=d'],
+        ],
+      },
     });
   });
 
@@ -58,28 +64,119 @@ describe('S23: HTTP/2 requests in the words of HTTP/1.1', () => {
 
 describe('S23: answers over HTTP/2', () => {
   it.each<{ why: string; fields: readonly Header[]; fine: boolean }>([
-    { why: 'as it should be', fields: [[':status', '200'], ['content-type', 'a/b']], fine: true },
-    { why: 'obs-text in a value', fields: [[':status', '200'], ['x-a', 'caf\u00e9']], fine: true },
+    {
+      why: 'as it should be',
+      fields: [
+        [':status', '200'],
+        ['content-type', 'a/b'],
+      ],
+      fine: true,
+    },
+    {
+      why: 'obs-text in a value',
+      fields: [
+        [':status', '200'],
+        ['x-a', 'caf\u00e9'],
+      ],
+      fine: true,
+    },
     { why: 'no :status', fields: [['x-a', 'b']], fine: false },
-    { why: ':status twice', fields: [[':status', '200'], [':status', '200']], fine: false },
-    { why: ':status after a header', fields: [['x-a', 'b'], [':status', '200']], fine: false },
+    {
+      why: ':status twice',
+      fields: [
+        [':status', '200'],
+        [':status', '200'],
+      ],
+      fine: false,
+    },
+    {
+      why: ':status after a header',
+      fields: [
+        ['x-a', 'b'],
+        [':status', '200'],
+      ],
+      fine: false,
+    },
     { why: ':status of two digits', fields: [[':status', '20']], fine: false },
     { why: ':status beyond 599', fields: [[':status', '600']], fine: false },
     { why: '101', fields: [[':status', '101']], fine: false },
-    { why: 'another pseudo-header', fields: [[':status', '200'], [':path', '/']], fine: false },
-    { why: 'connection', fields: [[':status', '200'], ['connection', 'close']], fine: false },
-    { why: 'transfer-encoding', fields: [[':status', '200'], ['transfer-encoding', 'chunked']], fine: false },
-    { why: 'upgrade', fields: [[':status', '200'], ['upgrade', 'h2c']], fine: false },
-    { why: 'capitals in a name', fields: [[':status', '200'], ['X-A', 'b']], fine: false },
-    { why: 'a line break in a value', fields: [[':status', '200'], ['x-a', 'b\r\nc: d']], fine: false },
-    { why: 'NUL in a value', fields: [[':status', '200'], ['x-a', '\u0000']], fine: false },
-    { why: 'a space in a name', fields: [[':status', '200'], ['x a', 'b']], fine: false },
+    {
+      why: 'another pseudo-header',
+      fields: [
+        [':status', '200'],
+        [':path', '/'],
+      ],
+      fine: false,
+    },
+    {
+      why: 'connection',
+      fields: [
+        [':status', '200'],
+        ['connection', 'close'],
+      ],
+      fine: false,
+    },
+    {
+      why: 'transfer-encoding',
+      fields: [
+        [':status', '200'],
+        ['transfer-encoding', 'chunked'],
+      ],
+      fine: false,
+    },
+    {
+      why: 'upgrade',
+      fields: [
+        [':status', '200'],
+        ['upgrade', 'h2c'],
+      ],
+      fine: false,
+    },
+    {
+      why: 'capitals in a name',
+      fields: [
+        [':status', '200'],
+        ['X-A', 'b'],
+      ],
+      fine: false,
+    },
+    {
+      why: 'a line break in a value',
+      fields: [
+        [':status', '200'],
+        ['x-a', 'b\r\nc: d'],
+      ],
+      fine: false,
+    },
+    {
+      why: 'NUL in a value',
+      fields: [
+        [':status', '200'],
+        ['x-a', '\u0000'],
+      ],
+      fine: false,
+    },
+    {
+      why: 'a space in a name',
+      fields: [
+        [':status', '200'],
+        ['x a', 'b'],
+      ],
+      fine: false,
+    },
   ])('$why', ({ fields, fine }) => {
     expect(translateAnswer(fields).ok).toBe(fine);
   });
 
   it.each<{ why: string; fields: readonly Header[]; fine: boolean }>([
-    { why: 'gRPC', fields: [['grpc-status', '0'], ['grpc-message', 'a%20b']], fine: true },
+    {
+      why: 'gRPC',
+      fields: [
+        ['grpc-status', '0'],
+        ['grpc-message', 'a%20b'],
+      ],
+      fine: true,
+    },
     { why: 'a pseudo-header', fields: [[':status', '200']], fine: false },
     { why: 'capitals', fields: [['X-A', 'b']], fine: false },
     { why: 'a line break', fields: [['x-a', 'b\r\n\r\nGET / HTTP/1.1']], fine: false },
