@@ -7,6 +7,7 @@ import { BUNDLE_ADDRESS, BUNDLE_NAMES, INSIDE } from '../../schema/plan.ts';
 export const ETC_VISIBLE = [
   'alternatives',
   'ca-certificates',
+  'chromium.d',
   'crypto-policies',
   'debian_version',
   'fonts',
