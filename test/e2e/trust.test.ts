@@ -44,9 +44,8 @@ const CLIENTS: readonly (readonly [name: string, needs: string, command: string]
   ['java', '/usr/bin/java', `java Get.java ${URL_INSIDE}`],
   [
     'headless chromium',
-    '/usr/lib/chromium/chromium /usr/bin/certutil',
-    // The program itself: Debian's wrapper reads /etc/chromium.d, which no bottle shows.
-    `/usr/lib/chromium/chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --dump-dom ${URL_INSIDE}`,
+    '/usr/bin/chromium /usr/bin/certutil',
+    `/usr/bin/chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --dump-dom ${URL_INSIDE}`,
   ],
 ];
 
