@@ -33,6 +33,8 @@ export interface ServicePlan extends BundleProcess {
   readonly descriptors: readonly number[];
   /** What goes into the service's secret pipe, as text. Init keeps it for restarts; the broker does not. */
   readonly document: string;
+  /** Makes good what an instance that was killed may have left; called before each start. */
+  readonly beforeStart?: () => void;
 }
 export interface BundleOptions {
   readonly init: BundleProcess;
@@ -195,6 +197,7 @@ class Broker implements RunningBundle {
       return;
     }
     if (this.#initGone) return;
+    plan.beforeStart?.();
     const launched = launch(plan, { input: false, secret: document, descriptors: plan.descriptors });
     const { child } = launched;
     this.#live.set(name, { ...launched, instance });

@@ -5,6 +5,7 @@ import { startBundle, type RunningBundle } from '../bundle/broker.ts';
 import { BOXED } from '../bundle/sandbox.ts';
 import type { Scope } from '../kernel/scope.ts';
 import { assetPath } from '../platform/assets.ts';
+import { endTornLine } from '../platform/record-file.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { BottleListener } from '../ports/backend.ts';
 import type { BottlePlan } from '../schema/plan.ts';
@@ -50,6 +51,9 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Runni
         ...egress,
         name: 'egress',
         descriptors,
+        beforeStart: () => {
+          endTornLine(paths.record);
+        },
         document: egressDocument(options.plan, handover, roles, controlInside),
       },
     ],

@@ -1,4 +1,4 @@
-import { fsync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsync, openSync, readSync, writeSync } from 'node:fs';
 import { err, ok, type Result } from '../kernel/result.ts';
 import type { AuditSink } from '../ports/audit-sink.ts';
 
@@ -52,4 +52,21 @@ export function createRecordFile(fd: number): AuditSink {
         });
       }),
   };
+}
+
+const NEWLINE = 0x0a;
+
+/**
+ * A writer that was killed may have left half a line. Its successor, which may only append, would go on in that very
+ * line; so whoever starts it ends the line first.
+ */
+export function endTornLine(path: string): void {
+  const fd = openSync(path, 'a+');
+  try {
+    const { size } = fstatSync(fd);
+    const last = Buffer.alloc(1);
+    if (size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== NEWLINE) writeSync(fd, '\n');
+  } finally {
+    closeSync(fd);
+  }
 }

@@ -1,8 +1,8 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createRecordFile } from '../../src/platform/record-file.ts';
+import { createRecordFile, endTornLine } from '../../src/platform/record-file.ts';
 
 let directory = '';
 beforeEach(() => {
@@ -32,6 +32,18 @@ describe('the record file', () => {
       error: expect.stringContaining('ENOSPC'),
     });
     closeSync(fd);
+  });
+
+  it.each([
+    { why: 'nothing was written yet', before: '', after: '' },
+    { why: 'the last line is whole', before: '{"n":1}\n', after: '{"n":1}\n' },
+    { why: 'its writer was killed in the middle of a line', before: '{"n":1}\n{"n', after: '{"n":1}\n{"n\n' },
+  ])('G-RECORD a new writer begins on a fresh line: $why', ({ before, after }) => {
+    const path = join(directory, 'record.jsonl');
+    writeFileSync(path, before);
+    endTornLine(path);
+    endTornLine(path);
+    expect(readFileSync(path, 'utf8')).toBe(after);
   });
 
   it('two writers do not overwrite each other', () => {
