@@ -10,7 +10,7 @@ import { CLAUDE_PLACEHOLDERS } from '../../src/providers/claude/claude.ts';
 import type { InstalledCli } from '../../src/providers/index.ts';
 import { decodeJson } from '../../src/schema/json.ts';
 import { INSIDE } from '../../src/schema/plan.ts';
-import { managedClaude } from '../stand-ins/claude-cli.ts';
+import { managedClaude, provideCli } from '../stand-ins/claude-cli.ts';
 import { startMessagesApi, type MessagesApi, type Turn } from '../stand-ins/messages-api.ts';
 import { createTestCa } from '../stand-ins/test-ca.ts';
 
@@ -137,7 +137,7 @@ The bottle of the end-to-end test.
 `,
   );
   write('agents/worker.md', `---\nbottle: claude\n---\n${AGENT_PROMPT}\n`);
-  provideCli(cli, path.join(home, 'cache', 'claude'));
+  provideCli(cli, home);
   const children = new Set<{ readonly kill: () => void; readonly exit: Promise<number | null> }>();
   return {
     root,
@@ -182,19 +182,6 @@ The bottle of the end-to-end test.
       fs.rmSync(root, { recursive: true, force: true });
     },
   };
-}
-
-/** The program is big: linked where that is possible, else copied. */
-function provideCli(cli: InstalledCli, cache: string): void {
-  const directory = path.join(cache, path.basename(cli.mount));
-  fs.mkdirSync(directory, { recursive: true });
-  const target = path.join(directory, path.basename(cli.executable));
-  try {
-    fs.linkSync(cli.executable, target);
-  } catch (failure) {
-    if (!(failure instanceof Error && 'code' in failure && failure.code === 'EXDEV')) throw failure;
-    fs.copyFileSync(cli.executable, target);
-  }
 }
 
 /** REFERENCE 4: the result is the last line of stdout. */

@@ -37,6 +37,19 @@ function isOutOfReach(failure: BottleError): boolean {
   return failure.code === 'provider_failed' && unreachable.test(failure.message);
 }
 
+/** Puts the fetched CLI into a bot-bottle home's cache. It is big: linked where that is possible, else copied. */
+export function provideCli(cli: InstalledCli, home: string): void {
+  const directory = path.join(home, 'cache', 'claude', path.basename(cli.mount));
+  fs.mkdirSync(directory, { recursive: true });
+  const target = path.join(directory, path.basename(cli.executable));
+  try {
+    fs.linkSync(cli.executable, target);
+  } catch (failure) {
+    if (!(failure instanceof Error && 'code' in failure && failure.code === 'EXDEV')) throw failure;
+    fs.copyFileSync(cli.executable, target);
+  }
+}
+
 /** api.anthropic.com on loopback, the only way to it, and a home as a bottle would have it. */
 export interface ClaudeWorld extends AsyncDisposable {
   readonly api: MessagesApi;
