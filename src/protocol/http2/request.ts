@@ -34,7 +34,7 @@ export function translateRequest(fields: readonly Header[], endsWithHead: boolea
   const length = declaredLength(regular, endsWithHead);
   if (!length.ok) return length;
   const kept = regular.filter(([name]) => name !== 'host' && name !== 'cookie' && name !== 'te');
-  const crumbs = regular.filter(([name]) => name === 'cookie').map(([, value]) => value);
+  const crumbs = regular.filter(([name, value]) => name === 'cookie' && value !== '').map(([, value]) => value);
   const cookies: readonly Header[] = crumbs.length === 0 ? [] : [['cookie', crumbs.join('; ')]];
   const headers: readonly Header[] = [['host', authority.value], ...kept, ...cookies];
   return ok({ ...line.value, headers, length: length.value });
