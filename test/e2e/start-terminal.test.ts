@@ -134,6 +134,18 @@ describe.skipIf(TMUX === null)('start on a terminal', () => {
     expect(world.slugs()).toEqual([]);
   });
 
+  it('run cancelled at a secret leaves nothing', async () => {
+    using world = shellWorld('echo never');
+    world.bottle('asks', 'env: {KEY: "?"}');
+    using terminal = new Terminal(world, `${CLI} run --bottle asks -- true; echo code=$?; sleep 60`);
+    await terminal.sees(/Value of KEY:/);
+    terminal.type('half of i');
+    terminal.key('C-c');
+    expect(await terminal.sees(/code=\d+/)).toContain('code=130');
+    expect(world.slugs()).toEqual([]);
+    expect(leftovers(world)).toEqual([]);
+  });
+
   it('works through the controlling terminal when the standard streams lead elsewhere', async () => {
     using world = shellWorld('test -t 0 && test -t 1 && echo on a terminal; read line');
     const out = path.join(world.root, 'out.json');
