@@ -90,6 +90,7 @@ describe.skipIf(TMUX === null)('start on a terminal', () => {
   it.each([
     { at: /Which agent\?/, keys: [] },
     { at: /Which bottles\?/, keys: [['free', 'Enter']] },
+    { at: /A label for it/, keys: [['rev', 'Enter']] },
   ])('cancelled at $at leaves nothing', async ({ at, keys }) => {
     using world = shellWorld('echo never');
     using terminal = startIn(world, '');

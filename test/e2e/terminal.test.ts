@@ -58,6 +58,7 @@ describe.skipIf(TMUX === null)('run in a terminal', () => {
   it.each([
     { script: 'exit 0', code: 0 },
     { script: 'exit 3', code: 3 },
+    { script: 'kill -INT $$', code: 130 },
     { script: 'kill -TERM $$', code: 143 },
     { script: 'kill -KILL $$', code: 137 },
     { script: 'nothing-of-that-name', code: 127 },
