@@ -48,12 +48,15 @@ const AnyBottleFileSchema = z.union([
 ]);
 export type BottleFile = z.infer<typeof BottleFileSchema>;
 
-export type BottleState = 'live' | 'preserved' | 'orphan';
+/** `unreadable`: its file is of another version or damaged; nothing of ours touches such a bottle. */
+export type BottleState = 'live' | 'preserved' | 'orphan' | 'unreadable';
 export interface KnownBottle {
   readonly slug: string;
   readonly state: BottleState;
-  /** Null when a launch was killed before it wrote the file. */
+  /** Null when a launch was killed before it wrote the file, and for what can't be read. */
   readonly file: BottleFile | null;
+  /** Why an unreadable one is so, and what to do; null for all others. */
+  readonly problem: BottleError | null;
 }
 
 export function writeBottleFile(paths: HomePaths, bottle: BottleFile): void {
@@ -90,12 +93,21 @@ export function listBottles(paths: HomePaths): readonly KnownBottle[] {
     .sort((left, right) => left.slug.localeCompare(right.slug));
 }
 
+/** One bad file is one row: it never hides the other bottles. */
 function describe(paths: HomePaths, slug: string): KnownBottle {
-  const file = readBottleFile(paths, slug);
-  if (file?.preserved) return { slug, state: 'preserved', file };
+  try {
+    return describeFile(paths, slug, readBottleFile(paths, slug));
+  } catch (failure) {
+    if (!(failure instanceof BottleError) || failure.code !== 'state_invalid') throw failure;
+    return { slug, state: 'unreadable', file: null, problem: failure };
+  }
+}
+
+function describeFile(paths: HomePaths, slug: string, file: BottleFile | null): KnownBottle {
+  if (file?.preserved) return { slug, state: 'preserved', file, problem: null };
   const lock = lockOf(paths, slug);
-  if (lock === 'held') return { slug, state: 'live', file };
-  return { slug, state: 'orphan', file };
+  if (lock === 'held') return { slug, state: 'live', file, problem: null };
+  return { slug, state: 'orphan', file, problem: null };
 }
 
 function lockOf(paths: HomePaths, slug: string): 'held' | 'free' {
@@ -107,8 +119,14 @@ function lockOf(paths: HomePaths, slug: string): 'held' | 'free' {
   return 'free';
 }
 
-/** The one bottle an id stands for: the whole slug, or any beginning of it that is unique. */
+/** The one bottle an id stands for: the whole slug, or any beginning of it that is unique; it must be readable. */
 export function findBottle(bottles: readonly KnownBottle[], id: string): KnownBottle {
+  const found = matchId(bottles, id);
+  if (found.problem !== null) throw found.problem;
+  return found;
+}
+
+function matchId(bottles: readonly KnownBottle[], id: string): KnownBottle {
   const exact = bottles.find((bottle) => bottle.slug === id);
   if (exact !== undefined) return exact;
   const matching = bottles.filter((bottle) => bottle.slug.startsWith(id));

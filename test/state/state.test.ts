@@ -40,6 +40,22 @@ function bottle(slug: string, change: Partial<BottleFile> = {}): BottleFile {
   return file;
 }
 
+describe('a bottle file that this version did not write', () => {
+  it.each([
+    ['{"version":99}', 'a newer version'],
+    ['{"version":', 'a torn file'],
+  ])('is a row of its own beside the others, and cleanup leaves it alone: %s', (text) => {
+    bottle('good-11111', { preserved: { reason: 'kept', exitCode: 0 } });
+    bottle('odd-22222');
+    fs.writeFileSync(bottlePaths(paths, 'odd-22222').bottleFile, text);
+    expect(listBottles(paths).map(({ slug, state }) => [slug, state])).toEqual([
+      ['good-11111', 'preserved'],
+      ['odd-22222', 'unreadable'],
+    ]);
+    expect(planCleanup(paths, { preserved: true }).map(({ slug }) => slug)).toEqual(['good-11111']);
+  });
+});
+
 describe('the lock says what is live', () => {
   it('is refused to a second taker and comes back when the first ends', () => {
     const file = path.join(root, 'lock');
@@ -110,7 +126,7 @@ describe('listing', () => {
   it('refuses state that another version wrote, naming the file', () => {
     bottle('a-one');
     fs.writeFileSync(bottlePaths(paths, 'a-one').bottleFile, '{"version":99}');
-    expect(() => listBottles(paths)).toThrow(/bottle\.json was not written by this version/);
+    expect(() => findBottle(listBottles(paths), 'a-one')).toThrow(/bottle\.json was not written by this version/);
   });
 });
 

@@ -15,9 +15,12 @@ function activeRow(bottle: KnownBottle): Record<string, unknown> {
   };
 }
 
-/** Live bottles; with `all`, the preserved and the orphaned ones too. */
+/** Live bottles and those that can't be read; with `all`, the preserved and the orphaned ones too. */
 export function listActive(context: CliContext, options: { readonly json: boolean; readonly all: boolean }): number {
-  const bottles = listBottles(context.paths).filter((bottle) => options.all || bottle.state === 'live');
+  const bottles = listBottles(context.paths).filter(
+    ({ state }) => options.all || state === 'live' || state === 'unreadable',
+  );
+  for (const { problem } of bottles) if (problem !== null) context.terminal.say(problem.message);
   const rows = bottles.map(activeRow);
   if (options.json) {
     context.terminal.result(JSON.stringify(rows));
