@@ -2,7 +2,7 @@ import { buildKnownValues, scanText, type Finding, type KnownValues } from '../d
 import { Secret } from '../kernel/secret.ts';
 import { reveal } from '../platform/reveal.ts';
 import type { RequestFacts, Verdict } from '../policy/decide.ts';
-import { Placement, type StandIn } from '../policy/placeholders.ts';
+import { occupiedPlace, Placement, type PlacedHead, type StandIn } from '../policy/placeholders.ts';
 import type { Header } from '../schema/header.ts';
 import type { BodySource } from './body-reader.ts';
 import { headerValues } from './headers.ts';
@@ -102,16 +102,13 @@ export class StandIns {
   }
 
   /** A declared place that holds something else carries a credential of the agent's own (SECURITY S10). */
-  #foreignIn(verdict: Allowed, facts: RequestFacts, rest: { readonly headers: readonly Header[] }): Refusal | null {
+  #foreignIn(verdict: Allowed, facts: RequestFacts, rest: PlacedHead['rest']): Refusal | null {
     const { agent_credentials: agentCredentials } = verdict.route.route;
     const reading = facts.method === 'GET' || facts.method === 'HEAD';
     if (agentCredentials === 'allow' || (agentCredentials === undefined && reading)) return null;
-    const declared = verdict.forward.placeholders.filter(({ in: kind }) => kind === 'header');
-    const other = declared.find(({ name }) =>
-      headerValues(rest.headers, name.toLowerCase()).some((value) => value !== ''),
-    );
+    const other = occupiedPlace(verdict.forward.placeholders, rest);
     if (other === undefined) return null;
-    const detail = `the header ${other.name} carries something else than the stand-in of ${other.env}`;
+    const detail = `the ${other.in} ${other.name} carries something else than the stand-in of ${other.env}`;
     return gatewayRefusal(403, 'foreign_credential', detail, verdict.route.id);
   }
 }

@@ -95,6 +95,22 @@ export function withoutPlaces(
   };
 }
 
+/** The declared header or parameter in which something else stands than what was swapped; `rest` has nothing there then. */
+export function occupiedPlace(
+  places: readonly Placeholder[],
+  rest: { readonly target: string; readonly headers: readonly Header[] },
+): Placeholder | undefined {
+  const pairs = splitPairs(splitTarget(rest.target).query ?? '').map((piece) => {
+    const [name = '', ...value] = piece.replace(/^[&;]/, '').split('=');
+    return { name: decodeOnce(name, true), value: value.join('=') };
+  });
+  return places.find(({ in: kind, name }) => {
+    if (kind === 'query') return pairs.some((pair) => pair.name === name && pair.value !== '');
+    if (kind !== 'header') return false;
+    return rest.headers.some(([field, value]) => headerKey(field) === headerKey(name) && value !== '');
+  });
+}
+
 export interface Swap {
   readonly env: string;
   /** For records and refusals: `header authorization`. */

@@ -149,12 +149,16 @@ describe('S9 a stand-in anywhere else is refused and reaches nobody', () => {
     expect(received).toBe('');
   });
 
-  it('S10 a credential of the agent’s own in the declared place', async () => {
-    const { answer } = await through([{ in: 'header', name: 'authorization' }], '/', {
-      method: 'POST',
-      headers: { authorization: 'Bearer attacker' },
-    });
+  it.each([
+    { place: { in: 'header', name: 'authorization' }, path: '/', headers: { authorization: 'Bearer attacker' } },
+    { place: { in: 'header', name: 'x-api-key' }, path: '/', headers: { x_api_key: 'attacker' } },
+    { place: { in: 'query', name: 'key' }, path: '/?k%65y=attacker', headers: {} },
+    { place: { in: 'query', name: 'key' }, path: `/?key=${STAND_IN}&key=attacker`, headers: {} },
+  ] as const)('S10 a credential of the agent’s own in $place.in $place.name', async ({ place, path, headers }) => {
+    const { answer, received } = await through([place], path, { method: 'POST', headers });
     expect(answer.reason).toBe('foreign_credential');
+    expect(received).toBe('');
+    expect((await through([place], path, { headers })).answer.status).toBe(200);
   });
 
   it('S11 plain HTTP, where no address is the operator’s own', async () => {
