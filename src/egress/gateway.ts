@@ -30,6 +30,8 @@ import { Tally, type Counters } from './counters.ts';
 import { Echoes } from './echoes.ts';
 import { DnsAnswerer } from './dns.ts';
 import { LeafContexts } from './leaf-contexts.ts';
+import { PeerGuard } from './peer-guard.ts';
+import type { EgressServiceDocument } from '../schema/egress-service.ts';
 import { Listeners, type GatewayListener, type ListenerAddress } from './listeners.ts';
 import { Recorder } from './record.ts';
 import { StandIns } from './stand-ins.ts';
@@ -40,6 +42,7 @@ export interface GatewayParts {
   readonly config: GatewayConfig;
   readonly secrets: GatewaySecrets;
   readonly listeners: readonly GatewayListener[];
+  readonly peers?: EgressServiceDocument['peers'];
   readonly record: AuditSink;
   /** Directory of the control socket, mode 0700; null for none. */
   readonly controlDirectory: string | null;
@@ -103,7 +106,7 @@ class Gateway implements RunningGateway {
         if (refused) this.#core.tally.dnsRefused += 1;
       },
     });
-    this.#listeners = new Listeners(this.#core, this.#dns);
+    this.#listeners = new Listeners(this.#core, this.#dns, guardOf(parts.peers));
   }
 
   get addresses(): readonly ListenerAddress[] {
@@ -272,4 +275,8 @@ function fingerprintsOf(secrets: GatewaySecrets): ReadonlyMap<string, string> {
 function proxyAuthorizationOf({ proxyAuth }: GatewaySecrets): string | null {
   if (proxyAuth === undefined) return null;
   return `Basic ${Buffer.from(`${proxyAuth.user}:${proxyAuth.password}`).toString('base64')}`;
+}
+
+function guardOf(peers: EgressServiceDocument['peers'] | undefined): PeerGuard | null {
+  return peers === undefined || peers === null ? null : new PeerGuard(peers);
 }

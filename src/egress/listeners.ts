@@ -6,6 +6,7 @@ import type { ListenerRole } from '../schema/plan.ts';
 import { serveHttp, serveTransparentTls } from './connection.ts';
 import type { GatewayCore } from './core.ts';
 import type { DnsAnswerer } from './dns.ts';
+import type { PeerGuard } from './peer-guard.ts';
 import { Wire, WireError } from './wire.ts';
 
 /** A listening socket that was handed over, or an address to listen on ourselves. */
@@ -25,15 +26,17 @@ type Serve = (wire: Wire) => Promise<void>;
 export class Listeners {
   readonly #core: GatewayCore;
   readonly #dns: DnsAnswerer;
+  readonly #guard: PeerGuard | null;
   readonly #servers: Server[] = [];
   readonly #udpSockets: UdpSocket[] = [];
   readonly #connections = new Set<Socket>();
   readonly addresses: ListenerAddress[] = [];
   #onSettled: (() => void) | null = null;
 
-  constructor(core: GatewayCore, dns: DnsAnswerer) {
+  constructor(core: GatewayCore, dns: DnsAnswerer, guard: PeerGuard | null) {
     this.#core = core;
     this.#dns = dns;
+    this.#guard = guard;
   }
 
   async open(listener: GatewayListener): Promise<void> {
@@ -123,7 +126,12 @@ export class Listeners {
     tally.openConnections += 1;
     this.#connections.add(socket);
     const wire = new Wire(socket, meter);
-    serve(wire)
+    this.#admit(socket)
+      .then((admitted) => {
+        if (admitted) return serve(wire);
+        tally.connectionsDropped += 1;
+        return undefined;
+      })
       .catch((failure: unknown) => {
         // A peer that goes away is everyday; anything else is ours, and its connection ends here, closed.
         if (!(failure instanceof WireError)) this.#core.onBug(failure);
@@ -134,6 +142,10 @@ export class Listeners {
         this.#connections.delete(socket);
         if (this.#connections.size === 0) this.#onSettled?.();
       });
+  }
+
+  async #admit(socket: Socket): Promise<boolean> {
+    return this.#guard === null || (await this.#guard.allows(socket));
   }
 }
 

@@ -12,6 +12,7 @@ import type { BottlePlan } from '../schema/plan.ts';
 import type { BottlePaths } from '../state/paths.ts';
 import type { AllocateUid } from './bottle.ts';
 import { egressDocument, type Handover } from './handover.ts';
+import type { PeerDescriptors } from './peer-watch.ts';
 
 /** The bundle of one bottle, or of the gateway alone: sandboxes planned, descriptors opened, processes started. */
 export interface BottleBundleParts {
@@ -19,6 +20,8 @@ export interface BottleBundleParts {
   readonly paths: BottlePaths;
   readonly handover: Handover;
   readonly listeners: readonly BottleListener[];
+  /** For listeners on the host; a bottle's own are in its namespace, where there is nobody else. */
+  readonly peers?: PeerDescriptors;
   readonly scope: Scope;
 }
 
@@ -26,7 +29,9 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Runni
   const { options, paths, handover, listeners, scope } = parts;
   const record = openForAppend(paths.record, scope);
   const log = openForAppend(paths.log, scope);
-  const descriptors = [record, ...listeners.map(({ fd }) => fd)];
+  const { peers } = parts;
+  const watched = peers === undefined ? [] : [peers.company, peers.tcp, peers.tcp6];
+  const descriptors = [record, ...listeners.map(({ fd }) => fd), ...watched];
   const common = { allocateUid: options.allocateUid, stageRoot: paths.runtime };
   const init = await boxProcess(
     { ...common, kind: 'init', script: assetPath('init.js'), control: null, descriptors: 0 },
@@ -54,7 +59,7 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Runni
         beforeStart: () => {
           endTornLine(paths.record);
         },
-        document: egressDocument(options.plan, handover, roles, controlInside),
+        document: egressDocument(options.plan, handover, roles, controlInside, peers?.uid ?? null),
       },
     ],
     onLog: (from, line) => {

@@ -17,6 +17,7 @@ import { tryLock } from '../state/lock.ts';
 import { bottlePaths, ensureOwnDirectory, ensurePrivateDirectory, type HomePaths } from '../state/paths.ts';
 import type { AllocateUid } from './bottle.ts';
 import { startBottleBundle } from './bundle.ts';
+import { watchPeers } from './peer-watch.ts';
 import { prepareHandover } from './handover.ts';
 
 /** The egress gateway without a bottle: the same process in the same box, with a listener in the host's own network. */
@@ -70,6 +71,7 @@ export async function startGatewayAlone(options: GatewayAloneOptions): Promise<G
       paths,
       handover,
       listeners: [{ role: 'proxy', fd: listener.fd }],
+      ...(options.auth ? {} : { peers: watchPeers(paths.runtime, scope) }),
       scope,
     });
     await bundle.ready;

@@ -154,11 +154,14 @@ export function egressDocument(
   handover: Handover,
   roles: readonly ListenerRole[],
   controlDirectory: string,
+  peersUid: number | null,
 ): string {
+  const next = FIRST_LISTENER_FD + roles.length;
   const document: EgressServiceDocument = {
     config: plan.gateway,
     secrets: handover.secrets,
     listeners: roles.map((role, index) => ({ role, fd: FIRST_LISTENER_FD + index })),
+    peers: peersUid === null ? null : { company: next, tcp: next + 1, tcp6: next + 2, uid: peersUid },
     controlDirectory,
   };
   return JSON.stringify(document);

@@ -7,6 +7,10 @@ export const EgressServiceDocumentSchema = z.strictObject({
   config: GatewayConfigSchema,
   secrets: GatewaySecretsSchema,
   listeners: z.array(z.strictObject({ role: z.enum(LISTENER_ROLES), fd: z.int().min(3) })),
+  /** How the operator's connections to a listener on the host are told from others'; null for a bottle's own. */
+  peers: z
+    .strictObject({ company: z.int().min(3), tcp: z.int().min(3), tcp6: z.int().min(3), uid: z.int().nonnegative() })
+    .nullable(),
   /** Where the control socket is made. */
   controlDirectory: z.string().startsWith('/'),
 });

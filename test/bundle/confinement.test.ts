@@ -161,6 +161,7 @@ function startRealGateway(uid: number | null, env: Readonly<Record<string, strin
     config: configOf(options, [], 1),
     secrets: secretsOf(options),
     listeners: [{ role: 'proxy', fd: 6 }],
+    peers: null,
     controlDirectory: '/control',
   };
   return startLauncher({ script: path.resolve('dist/egress.js'), document }, { uid, env });

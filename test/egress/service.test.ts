@@ -100,6 +100,7 @@ const documentFor = (options: Parameters<typeof configOf>[0], routes: Parameters
   config: configOf(options, routes, 1),
   secrets: secretsOf({ ...options, knownValues: { STRIPE_KEY: SECRET } }),
   listeners: [{ role: 'proxy', fd: 6 }],
+  peers: null,
   controlDirectory: directory,
 });
 

@@ -26,22 +26,6 @@ bottles/acme.md:2:1  budget
   "budget" is not built yet; remove it`,
   },
   {
-    key: 'workspace.mode',
-    yaml: 'workspace: {mode: clone}',
-    says: `feature_missing
-bottles/acme.md:2:19  workspace.mode
-  "mode: clone" is not built yet; write instead
-      mode: copy`,
-  },
-  {
-    key: 'workspace.mode',
-    yaml: 'workspace: {mode: bind}',
-    says: `feature_missing
-bottles/acme.md:2:19  workspace.mode
-  "mode: bind" is not built yet; write instead
-      mode: copy`,
-  },
-  {
     key: 'agent_provider.template',
     yaml: 'agent_provider: {template: codex}',
     says: `feature_missing
@@ -156,6 +140,8 @@ describe('a key whose feature is not built is refused by name, never ignored', (
     'supervise: false',
     'workspace: {mode: copy}',
     'workspace: {mode: none}',
+    'workspace: {mode: clone}',
+    'workspace: {mode: bind}',
     'agent_provider: {template: claude, forward_host_credentials: false}',
     'egress: {routes: [{host: a.example, dlp: {outbound_detectors: false, inbound_detectors: false}}]}',
     'egress: {routes: [{host: a.example, dlp: {outbound_detectors: [known_secrets], outbound_on_match: block}}]}',
