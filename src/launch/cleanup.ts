@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { z } from 'zod';
 import { readJournal, type JournalEntry } from '../state/journal.ts';
 import { listBottles, writeBottleFile, type KnownBottle } from '../state/bottles.ts';
+import { markedProcesses } from '../platform/processes.ts';
 import { tryLock } from '../state/lock.ts';
 import { bottlePaths, type HomePaths } from '../state/paths.ts';
 
@@ -33,7 +34,14 @@ function planOne(paths: HomePaths, bottle: KnownBottle): CleanupPlan {
   const own = bottlePaths(paths, slug);
   const journal = readJournal(own.journal);
   const begun = journal.some(({ step }) => step === 'agent');
-  const kills = journal.flatMap((entry) => processOf(slug, entry));
+  const named = journal.flatMap((entry) => processOf(slug, entry));
+  const marked = markedProcesses(own.root)
+    .filter((pid) => !named.some((kill) => kill.pid === pid))
+    .flatMap((pid): readonly (typeof named)[number][] => {
+      const startTime = startTimeOf(pid);
+      return startTime === null ? [] : [{ kind: 'kill', slug, pid, startTime }];
+    });
+  const kills = [...named, ...marked];
   const directories = journal.flatMap(({ detail }) => (typeof detail['cgroup'] === 'string' ? [detail['cgroup']] : []));
   const remove = (path: string): CleanupAction => ({ kind: 'remove', slug, path });
   const keep = begun && bottle.state === 'orphan';
@@ -48,7 +56,7 @@ function planOne(paths: HomePaths, bottle: KnownBottle): CleanupPlan {
 }
 
 /** A process that the journal names and that still is the same one: pids are used again, start times are not. */
-function processOf(slug: string, { detail }: JournalEntry): readonly CleanupAction[] {
+function processOf(slug: string, { detail }: JournalEntry): readonly Extract<CleanupAction, { kind: 'kill' }>[] {
   const { pid, startTime } = detail;
   if (typeof pid !== 'number' || startTime === undefined) return [];
   const expected = String(startTime);

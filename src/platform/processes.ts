@@ -1,6 +1,34 @@
 import fs from 'node:fs';
 
-/** Reading `/proc`: processes end while one looks, so an absent file is an answer (null), not a failure. */
+// Reading `/proc`: processes end while one looks, so an absent file is an answer, not a failure.
+
+/**
+ * Every process of the chain that becomes a bottle carries this variable, the bottle's state directory in it, from the
+ * moment it is started; what is inside the bottle does not. So that one that a crash leaves behind can be found, though
+ * no journal could name it yet.
+ */
+export const MARK = 'BOT_BOTTLE_STATE';
+
+/** Processes that carry the mark of a bottle. */
+export function markedProcesses(stateDirectory: string): readonly number[] {
+  const wanted = `${MARK}=${stateDirectory}`;
+  return fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => environmentOf(pid).includes(wanted))
+    .map(Number);
+}
+
+function environmentOf(pid: string): readonly string[] {
+  try {
+    return fs.readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  } catch (failure) {
+    // Gone meanwhile, or another user's.
+    if (failure instanceof Error && 'code' in failure) return [];
+    throw failure;
+  }
+}
+
 export function readTextOrNull(file: string): string | null {
   try {
     return fs.readFileSync(file, 'utf8');

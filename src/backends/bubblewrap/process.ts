@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { BottleError } from '../../kernel/errors.ts';
 import { KiB, LIMITS } from '../../kernel/limits.ts';
-import { processTree } from '../../platform/processes.ts';
+import { MARK, processTree } from '../../platform/processes.ts';
 import { LineReader } from '../../platform/line-reader.ts';
 import type { ApplyContext, BottleListener } from '../../ports/backend.ts';
 import { decodeJson } from '../../schema/json.ts';
@@ -35,7 +35,7 @@ export interface BottleProcess {
 
 export function startProcess(
   argv: readonly string[],
-  { stdio, terminal: pty }: Pick<ApplyContext, 'stdio' | 'terminal'>,
+  { stdio, terminal: pty, stateDirectory }: Pick<ApplyContext, 'stdio' | 'terminal' | 'stateDirectory'>,
   terminal: boolean,
   pipes: { readonly options: readonly string[]; readonly filter: Uint8Array | null },
 ): BottleProcess {
@@ -45,7 +45,7 @@ export function startProcess(
   const agentStderr = stderr === 'inherit' ? 2 : stderr === 'ignore' ? fs.openSync('/dev/null', 'w') : stderr;
   const child = spawn(command, rest, {
     stdio: [stdin, stdout, 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'ipc', agentStderr],
-    env: {},
+    env: { [MARK]: stateDirectory },
     cwd: '/',
     detached: !terminal,
   });
