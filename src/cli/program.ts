@@ -34,6 +34,8 @@ export function buildProgram(context: CliContext): (argv: readonly string[]) => 
       writeOut: (text) => {
         context.terminal.result(text.trimEnd());
       },
+      // Said once, in our own form, by whoever catches it.
+      outputError: () => undefined,
     })
     .addHelpText(
       'after',
@@ -55,10 +57,25 @@ export function buildProgram(context: CliContext): (argv: readonly string[]) => 
       await program.parseAsync([...argv], { from: 'user' });
       return exitCode;
     } catch (failure) {
-      if (failure instanceof CommanderError) return failure.exitCode === 0 ? 0 : EXIT.usage;
-      throw failure;
+      if (!(failure instanceof CommanderError)) throw failure;
+      if (failure.exitCode === 0) return 0;
+      if (failure.code === 'commander.help') return EXIT.usage;
+      throw usageError(failure, program, argv);
     }
   };
+}
+
+/** Commander's words as ours: what is wrong, what was meant, and the help that shows it right. */
+function usageError(failure: CommanderError, program: Command, argv: readonly string[]): BottleError {
+  const message = failure.message
+    .replace(/^error: /, '')
+    .replace(/\n\(Did you mean (.*)\?\)$/s, (_, meant: string) => `; did you mean ${meant}?`)
+    .replace(/ is invalid\. Allowed choices are (.*)\.$/s, ' is none of: $1')
+    .replace(/ is invalid\. /, ' is invalid: ')
+    .replace(/\.$/, '');
+  const command = program.commands.find((candidate) => candidate.name() === argv[0]);
+  const hint = command === undefined ? 'bot-bottle --help' : `bot-bottle ${command.name()} --help`;
+  return new BottleError('usage', { message, hint });
 }
 
 const backendOption = (): Option => new Option('--backend <name>', 'which wall to use').choices(BACKEND_NAMES);

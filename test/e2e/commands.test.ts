@@ -186,7 +186,7 @@ describe('usage', () => {
   it.each([
     [['nonsense'], /unknown command/],
     [['run'], /missing required argument/],
-    [['run', '--backend', 'castle', '--', 'true'], /Allowed choices/],
+    [['run', '--backend', 'castle', '--', 'true'], /is none of: bubblewrap/],
     [['start', 'nobody'], /there is no terminal here/],
     [['gateway', '--bottle', 'x', '--listen', 'here'], /127\.0\.0\.1:8080/],
   ])('%j is usage, exit 2 or an error of ours', async (args, message) => {
