@@ -3,6 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { shellElf } from './support/shell-elf.ts';
 import { Terminal, TMUX } from './support/terminal.ts';
+import { runtimePlaces } from './support/leftovers.ts';
 import { World } from './support/world.ts';
 
 /** Values that belong to nobody else on the machine, each on its own way in. */
@@ -145,7 +146,7 @@ function processesThatHold(value: string): readonly string[] {
 
 /** State, runtime and logs; not the operator's own file of values, which is where they were planted. */
 function filesThatHold(world: World): readonly string[] {
-  return [world.home, '/run/bot-bottle']
+  return [world.home, ...runtimePlaces()]
     .filter((place) => fs.existsSync(place))
     .flatMap((place) =>
       fs

@@ -12,11 +12,16 @@ export function leftovers(world: World): readonly string[] {
   return [...runtimeDirectories(world), ...processesOf(world), ...mountsOf(world)];
 }
 
+/** Where this user's bottles have their sockets; others' directories are theirs. */
+export function runtimePlaces(): readonly string[] {
+  const uid = process.getuid?.() ?? 0;
+  const own = path.join(os.tmpdir(), `bot-bottle-${String(uid)}`);
+  return uid === 0 ? ['/run/bot-bottle', own] : [own];
+}
+
 function runtimeDirectories(world: World): readonly string[] {
   const mark = `.${crypto.hash('sha256', world.home, 'hex').slice(0, 8)}`;
-  const uid = process.getuid?.() ?? 0;
-  const places = ['/run/bot-bottle', path.join(os.tmpdir(), `bot-bottle-${String(uid)}`)];
-  return places.flatMap((place) =>
+  return runtimePlaces().flatMap((place) =>
     fs.existsSync(place)
       ? fs
           .readdirSync(place)
