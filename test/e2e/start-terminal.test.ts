@@ -24,9 +24,9 @@ function shellWorld(script: string): World {
 }
 
 function startIn(world: World, args: string, around = (command: string): string => command): Terminal {
-  // tmux gives its own PATH to what it starts.
+  // tmux gives its own PATH to what it starts; and some shells end with Ctrl-C although the command did not.
   const command = around(`${CLI} start ${args} --cwd`);
-  return new Terminal(world, `export PATH=${world.root}:/usr/bin:/bin; ${command}; echo code=$?; sleep 60`);
+  return new Terminal(world, `trap : INT; export PATH=${world.root}:/usr/bin:/bin; ${command}; echo code=$?; sleep 60`);
 }
 
 describe.skipIf(TMUX === null)('start on a terminal', () => {
