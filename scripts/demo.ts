@@ -225,7 +225,7 @@ function report({ token, key, api, trap }: Scene, { code, lines, complaints, dec
   if (broken.length > 0) return false;
   print('Next:  npx bot-bottle run -- bash     look around inside');
   print('       npx bot-bottle doctor          see what this machine can do');
-  print('       docs/writing-a-bottle.md       write your first bottle');
+  print('       npx bot-bottle init            write your first bottle');
   return true;
 }
 

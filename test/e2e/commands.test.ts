@@ -165,6 +165,30 @@ describe('doctor', () => {
   });
 });
 
+describe('list available', () => {
+  it('tells where each comes from and what it is laid over; a broken file hurts only itself', async () => {
+    using world = new World();
+    world.bottle('base', 'description: for all');
+    world.bottle('acme', 'extends: base\ndescription: the shop');
+    world.bottle('bad', 'enw: {}');
+    world.agent('rev', 'bottle: acme');
+    const { code, stdout } = await world.run(['list', 'available']);
+    expect(code).toBe(0);
+    expect(stdout.split('\n')).toEqual([
+      'agent    rev    agents/rev.md     acme',
+      'bottle   acme   bottles/acme.md   ← base   the shop',
+      'bottle   bad    bottles/bad.md    broken: bottles/bad.md:2 unknown key "enw"; did you mean "env"?',
+      'bottle   base   bottles/base.md   for all',
+      '',
+    ]);
+    const json = await world.run(['list', 'available', '--json']);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      agents: [{ name: 'rev', from: 'home', bottle: 'acme' }],
+      bottles: [{ name: 'acme', extends: ['base'] }, { name: 'bad', error: expect.any(String) as unknown }, {}],
+    });
+  });
+});
+
 describe('usage', () => {
   it.each(UNBUILT_COMMANDS)('$name says that it is not built yet and exits 2', async ({ name }) => {
     using world = new World();

@@ -1,4 +1,6 @@
 import { listBottles, type KnownBottle } from '../../state/bottles.ts';
+import { printable } from '../../kernel/render-error.ts';
+import { BottleError } from '../../kernel/errors.ts';
 import type { CliContext } from '../context.ts';
 import { table } from '../terminal.ts';
 
@@ -42,16 +44,63 @@ export function listActive(context: CliContext, options: { readonly json: boolea
   return 0;
 }
 
-/** Names of agents and bottles that `start` and `--bottle` take; read from file names alone. */
+/** Agents and bottles that `start` and `--bottle` take. A broken file hurts only itself: its row says what is wrong. */
 export function listAvailable(context: CliContext, options: { readonly json: boolean }): number {
   const manifests = context.manifests();
-  const agents = manifests.listAgents();
-  const bottles = manifests.listBottles();
+  const agents = manifests.listAgents().map((source) => ({
+    ...source,
+    ...orError(() => ({ bottle: manifests.loadAgent(source.name).bottle?.name ?? null })),
+  }));
+  const bottles = manifests.listBottles().map((source) => ({
+    ...source,
+    ...orError(() => {
+      const { lineage, description } = manifests.loadEffective([source.name]);
+      return { extends: lineage.slice(1), description };
+    }),
+  }));
+  for (const warning of manifests.warnings) context.terminal.say(`! ${warning}`);
   if (options.json) {
     context.terminal.result(JSON.stringify({ agents, bottles }));
     return 0;
   }
-  context.terminal.result(`agents   ${agents.map((agent) => agent.name).join(', ') || '(none)'}`);
-  context.terminal.result(`bottles  ${bottles.map((bottle) => bottle.name).join(', ') || '(none)'}`);
+  const broken = ({ error }: { readonly error: string }): string => `broken: ${error}`;
+  const rows = [
+    ...agents.map((agent) => [
+      'agent',
+      agent.name,
+      agent.file,
+      'error' in agent ? broken(agent) : (agent.bottle ?? ''),
+    ]),
+    ...bottles.map((bottle) => [
+      'bottle',
+      bottle.name,
+      bottle.file,
+      'error' in bottle ? broken(bottle) : about(bottle),
+    ]),
+  ];
+  context.terminal.result(
+    rows.length === 0
+      ? 'none yet:  bot-bottle init'
+      : table(
+          rows.map((row) => row.map(printable)),
+          '',
+        ),
+  );
   return 0;
+}
+
+function about(bottle: { readonly extends: readonly string[]; readonly description: string | null }): string {
+  const lineage = bottle.extends.length === 0 ? '' : `← ${bottle.extends.join(' ← ')}`;
+  return [lineage, bottle.description ?? ''].filter(Boolean).join('   ');
+}
+
+/** What loading gives, or one line of why it can't. */
+function orError<Facts>(load: () => Facts): Facts | { readonly error: string } {
+  try {
+    return load();
+  } catch (failure) {
+    if (!(failure instanceof BottleError)) throw failure;
+    const place = failure.position === undefined ? '' : `${failure.position.file}:${String(failure.position.line)} `;
+    return { error: `${place}${failure.message.split('\n')[0] ?? ''}` };
+  }
 }
