@@ -47,11 +47,8 @@ describe('package-lock.json', () => {
   });
 
   it('needs no install script of a package', () => {
-    // Its script prints a hint about version ranges, and does nothing else.
-    const idle = 'node_modules/protobufjs';
-    const needed = entries.filter(
-      ([place, entry]) => entry.hasInstallScript === true && entry.optional !== true && place !== idle,
-    );
+    // A script of a package would run before ours can bring what its Node.js needs on a small machine.
+    const needed = entries.filter(([place, entry]) => entry.hasInstallScript === true && entry.optional !== true);
     expect(needed.map(([place]) => place)).toEqual([]);
   });
 
