@@ -11,7 +11,7 @@ import { agentHeaders, answerFraming, answerTrailers, headerTokens, headerValues
 import { bodyCoding } from './outbound.ts';
 import type { RequestAccount } from './record.ts';
 import type { AgreedUpgrade } from './websocket-handshake.ts';
-import { WireError, type Wire } from './wire.ts';
+import { WireError, type Block, type Wire } from './wire.ts';
 
 /** How the upstream's answer went. */
 export type AnswerOutcome =
@@ -62,7 +62,6 @@ export interface AnswerParts {
 const INTERIM_ANSWERS = 16;
 /** Leaves room for the connection to be closed at the other end while a request is on its way. */
 const IDLE_MARGIN_MS = 1_000;
-const CRLF = Uint8Array.of(0x0d, 0x0a);
 
 /** Passes the upstream's answer on as it arrives. Never rejects: every failure is an outcome. */
 export async function relayAnswer(parts: AnswerParts): Promise<AnswerOutcome> {
@@ -130,7 +129,7 @@ function openAnswer(
   return { kind: 'open', source, recoded, framing: recoded ? { kind: 'chunked' } : framing, [Symbol.dispose]: dispose };
 }
 
-function maskHead({ status, statusText, headers }: ResponseHead, { mask, onMasked }: AnswerParts): Uint8Array {
+function maskHead({ status, statusText, headers }: ResponseHead, { mask, onMasked }: AnswerParts): string {
   if (mask === null) return serialiseResponseHead(status, statusText, headers);
   return serialiseResponseHead(status, maskText(mask, statusText, onMasked), maskHeaders(mask, headers, onMasked));
 }
@@ -143,12 +142,15 @@ async function readFinalHead(parts: AnswerParts): Promise<FinalHead> {
   const { upstream, account, timeouts } = parts;
   let unheard = true;
   try {
-    const block = await upstream.read(timeouts.upstreamFirstByteTimeoutMs);
-    if (block === null) return closed(unheard);
-    upstream.unread(block);
-    unheard = false;
-    account.firstByte();
-    const limits = { firstByteMs: timeouts.upstreamFirstByteTimeoutMs, wholeMs: timeouts.requestHeadTimeoutMs };
+    const heard = (): void => {
+      unheard = false;
+      account.firstByte();
+    };
+    const limits = {
+      firstByteMs: timeouts.upstreamFirstByteTimeoutMs,
+      wholeMs: timeouts.requestHeadTimeoutMs,
+      onFirstByte: heard,
+    };
     for (let interim = 0; interim < INTERIM_ANSWERS; interim += 1) {
       const read = await readHead(upstream, parseResponseHead, limits);
       if (read === null || read.kind === 'cut') return closed(unheard);
@@ -191,9 +193,9 @@ async function pumpAnswer(
     first,
     outward,
   }: { readonly source: BodySource; readonly first: BodyStep | null; readonly outward: Framing },
-  head: Uint8Array,
+  head: string,
 ): Promise<'agent' | 'upstream' | null> {
-  let unsent: Uint8Array[] = [head];
+  let unsent: Block[] = [head];
   let ahead = first;
   if (ahead === null && (source.done || !upstream.readable)) {
     if (!(await deliver(agent, unsent, timeouts.idleTimeoutMs))) return 'agent';
@@ -234,7 +236,7 @@ async function nextStep(source: BodySource): Promise<BodyStep> {
 }
 
 /** False when the agent is gone. With a time-out, waits until there is room for more. */
-async function deliver(agent: Wire, blocks: readonly Uint8Array[], timeoutMs: number | null): Promise<boolean> {
+async function deliver(agent: Wire, blocks: readonly Block[], timeoutMs: number | null): Promise<boolean> {
   try {
     if (!agent.writeAll(blocks) && timeoutMs !== null) await agent.drained(timeoutMs);
     return true;
@@ -244,9 +246,9 @@ async function deliver(agent: Wire, blocks: readonly Uint8Array[], timeoutMs: nu
   }
 }
 
-function frameAnswer(outward: Framing, data: readonly Uint8Array[], size: number): readonly Uint8Array[] {
+function frameAnswer(outward: Framing, data: readonly Uint8Array[], size: number): readonly Block[] {
   if (outward.kind !== 'chunked' || size === 0) return data;
-  return [Buffer.from(`${size.toString(16)}\r\n`, 'latin1'), ...data, CRLF];
+  return [`${size.toString(16)}\r\n`, ...data, '\r\n'];
 }
 
 function idleAllowance(head: ResponseHead): number {

@@ -48,7 +48,7 @@ export class BodyReader implements BodySource {
       if (step.error !== null) return { kind: 'broken', why: step.error };
       this.#done = step.done;
       this.trailers = step.trailers;
-      if (step.done) this.#wire.unread(bytes.subarray(step.consumed));
+      if (step.done && step.consumed < bytes.length) this.#wire.unread(bytes.subarray(step.consumed));
       if (step.data.length > 0) return { kind: 'data', data: step.data };
     }
     return END;

@@ -86,8 +86,11 @@ export class Exchange implements ActiveRequest {
     if (verdict.kind === 'deny') return this.#refuse(verdict);
     this.#route = verdict.route.id;
 
-    const findings = verdict.forward.outbound.knownSecrets ? scanHead(this.#core.known, this.facts) : [];
-    if (findings.length > 0) return this.#refuse(findingsRefusal(findings, this.#route), findings);
+    if (verdict.forward.outbound.knownSecrets) {
+      const findings = scanHead(this.#core.known, this.facts);
+      if (findings.length > 0) return this.#refuse(findingsRefusal(findings, this.#route), findings);
+      this.#account.vouch();
+    }
     const credential = this.#credentialFor(verdict);
     if (credential === undefined) {
       return this.#refuse(

@@ -23,7 +23,8 @@ export function filledIds({ credential, placed }: Filled): readonly string[] {
 }
 
 export interface FilledHead {
-  readonly head: Uint8Array;
+  /** One character per byte. */
+  readonly head: string;
   readonly headers: readonly Header[];
 }
 

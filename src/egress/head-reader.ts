@@ -18,10 +18,11 @@ const LINE_FEED = 0x0a;
 export async function readHead<Head, Invalid extends { readonly kind: 'invalid' }>(
   wire: Wire,
   parse: (bytes: Uint8Array) => HeadParse<Head, Invalid>,
-  limits: { readonly firstByteMs: number; readonly wholeMs: number },
+  limits: { readonly firstByteMs: number; readonly wholeMs: number; readonly onFirstByte?: () => void },
 ): Promise<HeadRead<Head, Invalid>> {
   let bytes = await wire.read(limits.firstByteMs);
   if (bytes === null) return null;
+  limits.onFirstByte?.();
   const deadline = performance.now() + limits.wholeMs;
   let parsed = parse(bytes);
   while (parsed.kind === 'need-more') {
@@ -33,6 +34,6 @@ export async function readHead<Head, Invalid extends { readonly kind: 'invalid' 
     // Only a line's end can complete a head: a head that trickles in is not parsed anew for each byte.
     if (more.includes(LINE_FEED) || bytes.length >= LIMITS.httpHeadBytes) parsed = parse(bytes);
   }
-  if (parsed.kind === 'head') wire.unread(bytes.subarray(parsed.consumed));
+  if (parsed.kind === 'head' && parsed.consumed < bytes.length) wire.unread(bytes.subarray(parsed.consumed));
   return parsed;
 }

@@ -80,7 +80,11 @@ export class RequestAccount {
   receivedBytes = 0;
   readonly #parts: RecorderParts;
   readonly #startedAt: number;
-  readonly #line: Omit<DecidedLine, 'decision' | 'reason' | 'route'>;
+  readonly #time: string;
+  readonly #id: string;
+  readonly #fields: RequestFields;
+  #clean = false;
+  #line: Omit<DecidedLine, 'decision' | 'reason' | 'route'> | null = null;
   readonly #publish: (record: DecisionRecord) => void;
   #decision: Decision | null = null;
   #decidedMs: number | null = null;
@@ -93,21 +97,37 @@ export class RequestAccount {
     this.#parts = parts;
     this.#startedAt = parts.clock.monotonic();
     this.#publish = publish;
+    this.#id = id;
+    this.#fields = fields;
+    this.#time = parts.clock.timestamp();
+  }
+
+  /** The whole head was scanned and holds no known value: the record need not look again. */
+  vouch(): void {
+    this.#clean = true;
+  }
+
+  #common(): Omit<DecidedLine, 'decision' | 'reason' | 'route'> {
+    return (this.#line ??= this.#describe());
+  }
+
+  #describe(): Omit<DecidedLine, 'decision' | 'reason' | 'route'> {
+    const { slug, known } = this.#parts;
+    const { generation, entry, method, host, port, path } = this.#fields;
     // One look at all fields settles it for nearly every request.
-    const whole = `${fields.method}\n${fields.host}\n${fields.path}`;
-    const clean = scanText(parts.known, whole, 'record').length === 0;
-    const redact = (text: string): string => (clean ? text : redactText(parts.known, text));
-    this.#line = {
+    const clean = this.#clean || scanText(known, `${method}\n${host}\n${path}`, 'record').length === 0;
+    const redact = (text: string): string => (clean ? text : redactText(known, text));
+    return {
       event: 'decided',
-      time: parts.clock.timestamp(),
-      slug: parts.slug,
-      generation: fields.generation,
-      id,
-      entry: fields.entry,
-      method: cut(redact(fields.method), 32),
-      host: cut(redact(fields.host), LIMITS.recordHostBytes),
-      port: fields.port,
-      path: cut(redact(fields.path), LIMITS.recordPathBytes),
+      time: this.#time,
+      slug,
+      generation,
+      id: this.#id,
+      entry,
+      method: cut(redact(method), 32),
+      host: cut(redact(host), LIMITS.recordHostBytes),
+      port,
+      path: cut(redact(path), LIMITS.recordPathBytes),
     };
   }
 
@@ -115,7 +135,7 @@ export class RequestAccount {
   decide(decision: Decision): boolean {
     this.#decision = decision;
     this.#decidedMs ??= this.#elapsed();
-    const line: DecidedLine = { ...this.#line, ...decision };
+    const line: DecidedLine = { ...this.#common(), ...decision };
     const appended = this.#parts.sink.append(JSON.stringify(line));
     if (!appended.ok) this.#parts.tally.recordFailures += 1;
     return appended.ok;
@@ -149,7 +169,7 @@ export class RequestAccount {
     const { tally, sink, fingerprints } = this.#parts;
     const endedMs = this.#elapsed();
     const record: DecisionRecord = {
-      ...this.#line,
+      ...this.#common(),
       ...this.#decision,
       event: 'ended',
       status: this.status,

@@ -6,7 +6,7 @@ import type { Framing } from '../protocol/http1/framing.ts';
 import type { OutboundBody, OutboundStep } from './outbound.ts';
 import type { RequestAccount } from './record.ts';
 import { gatewayRefusal, type Refusal } from './refusals.ts';
-import { WireError, type Wire } from './wire.ts';
+import { WireError, type Block, type Wire } from './wire.ts';
 
 export type UploadOutcome =
   | { readonly kind: 'complete' }
@@ -18,7 +18,7 @@ export type UploadOutcome =
 
 export interface UploadParts {
   readonly upstream: Wire;
-  readonly head: Uint8Array;
+  readonly head: string;
   readonly body: OutboundBody | null;
   /** The first step of the body, taken before anything was sent. */
   readonly first: OutboundStep | null;
@@ -33,7 +33,7 @@ export interface UploadParts {
 /** Sends a request's head and body. Never rejects: every failure is an outcome. */
 export async function sendRequest(parts: UploadParts): Promise<UploadOutcome> {
   const { body, account } = parts;
-  let blocks: readonly Uint8Array[] = [parts.head];
+  let blocks: readonly Block[] = [parts.head];
   let step: OutboundStep = parts.first ?? { kind: 'end' };
   let discardedBytes = 0;
   for (;;) {
@@ -97,7 +97,7 @@ async function nextStep(body: OutboundBody): Promise<OutboundStep | null> {
   }
 }
 
-async function deliver(upstream: Wire, blocks: readonly Uint8Array[], timeoutMs: number): Promise<boolean> {
+async function deliver(upstream: Wire, blocks: readonly Block[], timeoutMs: number): Promise<boolean> {
   if (blocks.length === 0) return true;
   try {
     if (!upstream.writeAll(blocks)) await upstream.drained(timeoutMs);

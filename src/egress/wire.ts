@@ -41,7 +41,38 @@ export class WireError extends Error {
 interface Waiter<Value> {
   readonly resolve: (value: Value) => void;
   readonly reject: (failure: WireError) => void;
-  readonly timer: NodeJS.Timeout;
+}
+
+/** Bytes, or text with one character per byte, as heads are written. */
+export type Block = Uint8Array | string;
+
+/** Up to this, blocks are copied into one: a single write costs less than several handed over together. */
+const JOINED_BYTES = 16 * 1024;
+
+/** One deadline that is set anew for each wait: a timer of its own for every read would cost more than the read. */
+class Deadline {
+  readonly #onExpired: () => void;
+  #timer: NodeJS.Timeout | null = null;
+  #afterMs = 0;
+
+  constructor(onExpired: () => void) {
+    this.#onExpired = onExpired;
+  }
+
+  set(afterMs: number): void {
+    if (this.#timer !== null && this.#afterMs === afterMs) {
+      this.#timer.refresh();
+      return;
+    }
+    this.clear();
+    this.#afterMs = afterMs;
+    this.#timer = setTimeout(this.#onExpired, afterMs);
+  }
+
+  clear(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
 }
 
 /**
@@ -61,6 +92,17 @@ export class Wire implements Disposable {
   #reader: Waiter<Buffer | null> | null = null;
   #writer: Waiter<void> | null = null;
   #onGone: (() => void) | null = null;
+  // What expires while nobody waits means nothing.
+  readonly #readDeadline = new Deadline(() => {
+    const reader = this.#reader;
+    this.#reader = null;
+    reader?.reject(new WireError('timeout'));
+  });
+  readonly #writeDeadline = new Deadline(() => {
+    const writer = this.#writer;
+    this.#writer = null;
+    writer?.reject(new WireError('timeout'));
+  });
 
   /**
    * On plain TCP a peer may end its half and go on reading. In TLS we take its end for the end of both halves, as RFC
@@ -110,37 +152,37 @@ export class Wire implements Disposable {
     if (this.#ended) return Promise.resolve(null);
     if (this.#gone) return Promise.reject(new WireError('gone', this.#cause));
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#reader = null;
-        reject(new WireError('timeout'));
-      }, timeoutMs);
-      this.#reader = { resolve, reject, timer };
+      this.#readDeadline.set(timeoutMs);
+      this.#reader = { resolve, reject };
     });
   }
 
   /** Puts back what was read too far: it will be the next block. */
   unread(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#queue.unshift(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    this.#queue.unshift(Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     this.#count(bytes.length);
   }
 
   /** False when the peer is slow and `drained` must be awaited before more is written. */
-  write(bytes: Uint8Array): boolean {
+  write(block: Block): boolean {
     if (this.#gone) throw new WireError('gone', this.#cause);
-    const room = this.socket.write(bytes);
+    const room = typeof block === 'string' ? this.socket.write(block, 'latin1') : this.socket.write(block);
     this.#meter.note(this.heldBytes);
     return room;
   }
 
   /** Several blocks in one go to the kernel. */
-  writeAll(blocks: readonly Uint8Array[]): boolean {
+  writeAll(blocks: readonly Block[]): boolean {
+    const [first] = blocks;
+    if (first !== undefined && blocks.length === 1) return this.write(first);
+    const bytes = blocks.reduce((sum, block) => sum + block.length, 0);
+    if (bytes <= JOINED_BYTES) return this.write(joined(blocks, bytes));
     if (this.#gone) throw new WireError('gone', this.#cause);
     this.socket.cork();
     let room = true;
-    for (const block of blocks) room = this.socket.write(block);
+    for (const block of blocks) room = this.write(block);
     this.socket.uncork();
-    this.#meter.note(this.heldBytes);
     return room;
   }
 
@@ -148,11 +190,8 @@ export class Wire implements Disposable {
     if (this.#gone) return Promise.reject(new WireError('gone', this.#cause));
     if (!this.socket.writableNeedDrain) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#writer = null;
-        reject(new WireError('timeout'));
-      }, timeoutMs);
-      this.#writer = { resolve, reject, timer };
+      this.#writeDeadline.set(timeoutMs);
+      this.#writer = { resolve, reject };
     });
   }
 
@@ -199,7 +238,6 @@ export class Wire implements Disposable {
     const reader = this.#reader;
     if (reader !== null) {
       this.#reader = null;
-      clearTimeout(reader.timer);
       reader.resolve(chunk);
       return;
     }
@@ -219,7 +257,6 @@ export class Wire implements Disposable {
       return;
     }
     this.#reader = null;
-    clearTimeout(reader.timer);
     reader.resolve(null);
   };
 
@@ -236,11 +273,8 @@ export class Wire implements Disposable {
     // A socket without an error listener would end the process on a late reset.
     this.socket.on('error', () => undefined);
     const failure = new WireError('gone', this.#cause);
-    for (const waiter of [this.#reader, this.#writer]) {
-      if (waiter === null) continue;
-      clearTimeout(waiter.timer);
-      waiter.reject(failure);
-    }
+    this.#reader?.reject(failure);
+    this.#writer?.reject(failure);
     this.#reader = null;
     this.#writer = null;
     this.#leave();
@@ -250,7 +284,6 @@ export class Wire implements Disposable {
     const writer = this.#writer;
     if (writer === null) return;
     this.#writer = null;
-    clearTimeout(writer.timer);
     writer.resolve();
   };
 
@@ -277,6 +310,8 @@ export class Wire implements Disposable {
   }
 
   #detach(): void {
+    this.#readDeadline.clear();
+    this.#writeDeadline.clear();
     this.#meter.leave(this);
     this.socket.off('data', this.#onData);
     this.socket.off('end', this.#onEnd);
@@ -284,4 +319,15 @@ export class Wire implements Disposable {
     this.socket.off('close', this.#onClose);
     this.socket.off('drain', this.#onDrain);
   }
+}
+
+function joined(blocks: readonly Block[], bytes: number): Buffer {
+  const whole = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  for (const block of blocks) {
+    if (typeof block === 'string') whole.write(block, at, 'latin1');
+    else whole.set(block, at);
+    at += block.length;
+  }
+  return whole;
 }

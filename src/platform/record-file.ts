@@ -5,11 +5,15 @@ import type { AuditSink } from '../ports/audit-sink.ts';
 /** At most one fsync in this time while there is something to write through (SECURITY S35: loss on power failure). */
 const FLUSH_INTERVAL_MS = 1_000;
 
+const SHARED_BYTES = 16 * 1024;
+
 /** The descriptor is a pipe or a terminal. */
 const NOTHING_TO_SYNC = 'EINVAL';
 
 /** The record on a descriptor that was opened for appending; the descriptor stays the opener's. */
 export function createRecordFile(fd: number): AuditSink {
+  /** Most lines fit: each is written before the next is asked for. */
+  const shared = Buffer.allocUnsafeSlow(SHARED_BYTES);
   let torn = false;
   let timer: NodeJS.Timeout | null = null;
   /** Once the disk has lost what it took, nothing more is recorded here, and so nothing more is let through. */
@@ -30,10 +34,12 @@ export function createRecordFile(fd: number): AuditSink {
     append(line: string): Result<void, string> {
       if (lost !== null) return err(lost);
       // A line that was cut short is closed off first, so that it cannot swallow the next one.
-      const bytes = Buffer.from(torn ? `\n${line}\n` : `${line}\n`);
+      const text = torn ? `\n${line}\n` : `${line}\n`;
+      const bytes = text.length * 3 <= shared.length ? shared : Buffer.from(text);
+      const length = bytes === shared ? shared.write(text) : bytes.length;
       let written = 0;
       try {
-        while (written < bytes.length) written += writeSync(fd, bytes, written, bytes.length - written);
+        while (written < length) written += writeSync(fd, bytes, written, length - written);
       } catch (failure) {
         torn ||= written > 0;
         return err(failure instanceof Error ? failure.message : String(failure));

@@ -4,7 +4,6 @@ import { authProblem } from './credentials.ts';
 import {
   authorityText,
   isLiteral,
-  matchesHost,
   normaliseHost,
   parseAuthority,
   parseHostSpec,
@@ -26,7 +25,10 @@ export interface PolicyRoute {
 export interface Policy {
   readonly generation: number;
   readonly supervise: boolean;
-  readonly routes: readonly PolicyRoute[];
+  /** Routes of one name or address, by that. */
+  readonly exact: ReadonlyMap<string, readonly PolicyRoute[]>;
+  /** Routes of `*.name`, by that name. */
+  readonly wildcards: ReadonlyMap<string, readonly PolicyRoute[]>;
   /** `host:port`, normalised → `address:port`. */
   readonly resolve: ReadonlyMap<string, string>;
 }
@@ -44,7 +46,17 @@ export function compilePolicy(config: GatewayConfig): Result<Policy, readonly st
   problems.push(...proxyProblems(config, routes));
   const resolve = compileResolve(config.upstream.resolve, problems);
   if (problems.length > 0) return err(problems);
-  return ok({ generation: config.generation, supervise: config.supervise, routes, resolve });
+  return ok({
+    generation: config.generation,
+    supervise: config.supervise,
+    exact: byHost(routes.filter(({ pattern }) => pattern.kind !== 'wildcard')),
+    wildcards: byHost(routes.filter(({ pattern }) => pattern.kind === 'wildcard')),
+    resolve,
+  });
+}
+
+function byHost(routes: readonly PolicyRoute[]): ReadonlyMap<string, readonly PolicyRoute[]> {
+  return Map.groupBy(routes, ({ pattern }) => pattern.host);
 }
 
 function compileRoute(compiled: CompiledRoute): Result<PolicyRoute, string> {
@@ -145,15 +157,23 @@ const IMPLIED_PORTS: readonly number[] = [443, 80];
  * before none. There is no falling through: a more specific host that does not cover the port refuses.
  */
 export function findRoute(policy: Policy, host: NormalHost, port: number): PolicyRoute | null {
-  const hosting = policy.routes.filter(({ pattern }) => matchesHost(pattern, host));
-  const specificity = ({ pattern }: PolicyRoute): number =>
-    pattern.kind === 'wildcard' ? pattern.host.length : Infinity;
-  const best = Math.max(-1, ...hosting.map(specificity));
-  const candidates = hosting.filter((route) => specificity(route) === best);
+  const candidates = hosting(policy, host);
   const named = candidates.find(({ pattern }) => pattern.port === port);
   if (named !== undefined) return named;
   if (!IMPLIED_PORTS.includes(port)) return null;
   return candidates.find(({ pattern }) => pattern.port === null) ?? null;
+}
+
+/** The routes of the most specific host that covers this one. */
+function hosting({ exact, wildcards }: Policy, host: NormalHost): readonly PolicyRoute[] {
+  const own = exact.get(host);
+  if (own !== undefined) return own;
+  if (wildcards.size === 0 || isLiteral(host)) return [];
+  for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
+    const above = wildcards.get(host.slice(dot + 1));
+    if (above !== undefined) return above;
+  }
+  return [];
 }
 
 /** Whether TLS to that host goes through unopened (`tls: passthrough`). */
@@ -165,5 +185,5 @@ export function isPassedThrough(policy: Policy, authority: { readonly host: stri
 /** For the DNS answerer: whether any route could be meant by this name. */
 export function allowsName(policy: Policy, name: string): boolean {
   const host = normaliseHost(name);
-  return host.ok && policy.routes.some(({ pattern }) => matchesHost(pattern, host.value));
+  return host.ok && hosting(policy, host.value).length > 0;
 }

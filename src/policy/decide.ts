@@ -153,10 +153,12 @@ function checkOneName(facts: RequestFacts): Result<NormalHost, Refusal> {
   if (!wanted.ok) return refuse(400, 'bad_request', `the host can't be read: ${wanted.error}`);
   const hosts = facts.headers.filter(([name]) => name.toLowerCase() === 'host').map(([, value]) => value);
   if (hosts.length > 1) return refuse(400, 'bad_request', 'more than one Host header');
+  // What is spelled like the connection's own name needs no second reading.
+  const others = (text: string): boolean => text !== facts.authority.host;
   const claims = [
-    ...hosts.map((text) => ({ what: 'Host', claim: parseAuthority(text) })),
-    ...(facts.sni === null ? [] : [{ what: 'SNI', claim: portless(facts.sni) }]),
-    ...(facts.connect === null ? [] : [{ what: 'CONNECT', claim: portless(facts.connect.host) }]),
+    ...hosts.filter(others).map((text) => ({ what: 'Host', claim: parseAuthority(text) })),
+    ...[facts.sni].filter(isText).filter(others).map((text) => ({ what: 'SNI', claim: portless(text) })),
+    ...[facts.connect?.host].filter(isText).filter(others).map((text) => ({ what: 'CONNECT', claim: portless(text) })),
   ];
   // RFC 9110 section 15.5.20: the client may ask again on a connection of its own for that name.
   const mismatch = facts.multiplexed === true ? 421 : 403;
@@ -177,6 +179,10 @@ function checkOneName(facts: RequestFacts): Result<NormalHost, Refusal> {
     return refuse(403, 'host_mismatch', 'CONNECT and the request name different ports');
   }
   return wanted;
+}
+
+function isText(text: string | null | undefined): text is string {
+  return typeof text === 'string';
 }
 
 function portless(text: string): Result<{ host: NormalHost; port: null }, string> {
@@ -258,12 +264,13 @@ function checkCredential(
   if ((auth !== undefined || placeholders !== undefined) && !verified) {
     return refuse(403, 'cleartext_credential', 'this route has a credential, which never travels in clear');
   }
-  if (auth !== undefined) return ok(null);
+  const reading = facts.method === 'GET' || facts.method === 'HEAD';
+  if (auth !== undefined || agentCredentials === 'allow' || (agentCredentials === undefined && reading)) {
+    return ok(null);
+  }
   // What stands in a declared place is judged with the stand-ins at hand, when they are swapped.
   const undeclared = withoutPlaces(placeholders ?? [], facts.headers, query);
-  if (agentCredentials === 'allow' || !carriesCredential(undeclared.headers, undeclared.query)) return ok(null);
-  const reading = facts.method === 'GET' || facts.method === 'HEAD';
-  if (agentCredentials === undefined && reading) return ok(null);
+  if (!carriesCredential(undeclared.headers, undeclared.query)) return ok(null);
   return refuse(
     403,
     'foreign_credential',
@@ -272,8 +279,21 @@ function checkCredential(
 }
 
 /** Headers that concern one connection only (RFC 9110 section 7.6.1), and what the gateway answers itself. */
-const HOP_BY_HOP =
-  /^(?:connection|keep-alive|proxy-connection|proxy-authorization|proxy-authenticate|te|trailer|transfer-encoding|upgrade|http2-settings|expect)$/i;
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authorization',
+  'proxy-authenticate',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+  'expect',
+]);
+/** `Connection: host` must not take away what the request means. */
+const ESSENTIAL: ReadonlySet<string> = new Set(['host', 'content-length', 'content-type', 'content-encoding']);
 
 function planForward(route: PolicyRoute, facts: RequestFacts): ForwardPlan {
   const { auth, dlp } = route.compiled.route;
@@ -282,9 +302,10 @@ function planForward(route: PolicyRoute, facts: RequestFacts): ForwardPlan {
       .filter(([name]) => name.toLowerCase() === 'connection')
       .flatMap(([, value]) => value.split(',').map((token) => token.trim().toLowerCase())),
   );
-  const headers = facts.headers.filter(
-    ([name]) => !HOP_BY_HOP.test(name) && (!named.has(name.toLowerCase()) || isEssential(name)),
-  );
+  const headers = facts.headers.filter(([name]) => {
+    const field = name.toLowerCase();
+    return !HOP_BY_HOP.has(field) && (!named.has(field) || ESSENTIAL.has(field));
+  });
   const sent = { target: facts.target, headers: withHost(headers, facts) };
   const stripped = auth === undefined ? sent : stripCredentials(sent, auth);
   const detectors = dlp?.outbound_detectors;
@@ -302,11 +323,6 @@ function withHost(headers: readonly Header[], { authority, scheme }: RequestFact
   const { host, port } = authority;
   const implied = port === (scheme === 'https' ? 443 : 80);
   return [['Host', authorityText({ host, port: implied ? null : port })], ...headers];
-}
-
-/** `Connection: host` must not take away what the request means. */
-function isEssential(name: string): boolean {
-  return /^(?:host|content-length|content-type|content-encoding)$/i.test(name);
 }
 
 function injectionOf({ compiled }: PolicyRoute, auth: NonNullable<CompiledRoute['route']['auth']>): Injection {

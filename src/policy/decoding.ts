@@ -11,7 +11,11 @@ export interface Decodings {
 
 const ROUNDS = 6;
 
+/** Without any of these there is nothing to decode. */
+const ENCODED = /[+%\0]/;
+
 export function decodings(text: string): Decodings {
+  if (!ENCODED.test(text)) return { texts: [text], settled: true };
   const texts = [text];
   for (let last = text; texts.length <= ROUNDS;) {
     const decoded = decodeOnce(last);

@@ -7,14 +7,22 @@ import { decodings } from './decoding.ts';
  */
 export type GitUse = 'push' | 'fetch' | 'none';
 
+const GIT = /git-/i;
 const PUSH = /(?<![\w-])git-receive-pack(?![\w-])/i;
 const FETCH = /(?<![\w-])git-upload-(?:pack|archive)(?![\w-])/i;
 /** `service`, and what frameworks fold into it: `service[]`, `service[0]`, ` service`, `"service"`, `service.x`. */
 const SERVICE = /^[^\w-]*service(?![\w-])/i;
 
+function mentionsGit(text: string): boolean {
+  return GIT.test(text);
+}
+
 export function gitUse(readings: readonly string[], query: string): GitUse {
   const sent = decodings(query);
   if (!sent.settled) return 'push';
+  // Every spelling that counts has this in it, once it is decoded.
+  const mentioned = sent.texts.some(mentionsGit) || readings.some((path) => path.includes('%') || mentionsGit(path));
+  if (!mentioned) return 'none';
   // A path that some server decodes before it looks for the query brings one of its own.
   const own = readings.flatMap((path) => decodings(path.split(/[?;#]/).slice(1).join('&')).texts);
   const services = [...sent.texts, ...own].flatMap(serviceValues);

@@ -19,14 +19,17 @@ export interface HostPattern {
 const NAME_MAX = 253;
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
+/** What no URL has in its host, and what would end one. */
+const NO_HOST = /[\s/?#@\\%<>^|`{}]/;
+
 export function normaliseHost(raw: string): Result<NormalHost, string> {
   if (raw === '') return err('no host');
-  if (/[\s/?#@\\%<>^|`{}]/.test(raw)) return err('a character that no host has');
+  if (NO_HOST.test(raw)) return err('a character that no host has');
   const bracketed = raw.startsWith('[');
   const literal = raw.includes(':') && !bracketed ? `[${raw}]` : raw;
   const url = `http://${literal}/`;
-  if (!URL.canParse(url)) return err('not a host name or address');
-  const { hostname } = new URL(url);
+  const hostname = URL.parse(url)?.hostname;
+  if (hostname === undefined) return err('not a host name or address');
   if (hostname.startsWith('[')) return ok(hostname.slice(1, -1) as NormalHost);
   return normaliseName(hostname.endsWith('.') ? hostname.slice(0, -1) : hostname);
 }

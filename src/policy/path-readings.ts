@@ -20,7 +20,13 @@ const STEPS: readonly Step[] = [
   removeDotSegments,
 ];
 
+/** What some step would change, or what makes a path malformed. Most paths have none of it, and then one reading. */
+const READ_OTHERWISE = /[%\\;\0\u0080-\uffff]|\/[/.]/;
+
 export function pathReadings(path: string): Result<readonly string[], PathProblem> {
+  if (path.startsWith('/') && !READ_OTHERWISE.test(path)) {
+    return path.length > LIMITS.pathBytes ? err('too-long') : ok([path]);
+  }
   if (!path.startsWith('/') || path.includes('\0') || /%00/i.test(path)) return err('malformed');
   if (/%(?![0-9A-Fa-f]{2})/.test(path)) return err('malformed');
   if (path.length > LIMITS.pathBytes) return err('too-long');

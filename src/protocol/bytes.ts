@@ -6,6 +6,16 @@ export function latin1(bytes: Uint8Array, from: number, to: number): string {
   return text;
 }
 
+const ASCII = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** All of `bytes` up to `end`, one character each: by the platform's decoder where both read them alike. */
+export function latin1Text(bytes: Uint8Array, end: number): string {
+  for (let index = 0; index < end; index += 1) {
+    if ((bytes[index] ?? 0) > 127) return latin1(bytes, 0, end);
+  }
+  return ASCII.decode(bytes.subarray(0, end));
+}
+
 export function asciiBytes(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
   for (let index = 0; index < text.length; index += 1) bytes[index] = text.charCodeAt(index) & 0xff;

@@ -168,7 +168,8 @@ export class UpstreamStream extends Duplex {
       return;
     }
     const framing = status < 200 ? [] : this.#framing({ status, headers }, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
-    this.push(serialiseResponseHead(status, STATUS_CODES[status] ?? '', [...headers, ...framing]));
+    const head = serialiseResponseHead(status, STATUS_CODES[status] ?? '', [...headers, ...framing]);
+    this.push(Buffer.from(head, 'latin1'));
   }
 
   /** HTTP/1.1 says at the head how the body ends. */

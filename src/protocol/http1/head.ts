@@ -1,7 +1,7 @@
 import { BugError } from '../../kernel/errors.ts';
 import { LIMITS } from '../../kernel/limits.ts';
 import type { Header } from '../../schema/header.ts';
-import { allIn, asciiBytes, byteClass, latin1 } from '../bytes.ts';
+import { allIn, asciiBytes, byteClass, latin1Text } from '../bytes.ts';
 
 /**
  * HTTP/1 heads, strictly: the grammar of RFC 9112 without any of its tolerances. What two parsers could read in two
@@ -83,6 +83,12 @@ function findEnd(bytes: Uint8Array): number | Invalid {
   return firstLineFits ? invalid('the head is too large', 431) : invalid('the first line is too long', 414);
 }
 
+/** Lines as bytes, and as text with one character per byte. */
+interface Section {
+  readonly bytes: Uint8Array;
+  readonly text: string;
+}
+
 function lineEnd(bytes: Uint8Array, from: number): number {
   let index = from;
   while (bytes[index] !== CR) index += 1;
@@ -95,10 +101,11 @@ export function parseRequestHead(bytes: Uint8Array): ParsedRequestHead {
   const end = findEnd(bytes);
   if (end === -1) return { kind: 'need-more' };
   if (typeof end !== 'number') return end;
+  const section = { bytes, text: latin1Text(bytes, end) };
   const firstEnd = lineEnd(bytes, 0);
-  const line = parseRequestLine(bytes, firstEnd);
+  const line = parseRequestLine(section, firstEnd);
   if ('kind' in line) return line;
-  const headers = parseFields(bytes, firstEnd + 2, end - 2, VALUE);
+  const headers = parseFields(section, firstEnd + 2, end - 2, VALUE);
   if ('kind' in headers) return headers;
   const hosts = headers.filter(([name]) => name.toLowerCase() === 'host');
   if (hosts.length > 1) return invalid('more than one Host');
@@ -114,18 +121,18 @@ function earlyRefusal(bytes: Uint8Array): Invalid | null {
 }
 
 function parseRequestLine(
-  bytes: Uint8Array,
+  { bytes, text }: Section,
   end: number,
 ): Invalid | { method: string; target: string; version: '1.0' | '1.1' } {
   const methodEnd = bytes.indexOf(SPACE);
   if (methodEnd < 1 || methodEnd >= end) return invalid('malformed request line');
   const targetEnd = bytes.indexOf(SPACE, methodEnd + 1);
   if (targetEnd <= methodEnd + 1 || targetEnd >= end) return invalid('malformed request line');
-  if (!METHODS.has(latin1(bytes, 0, methodEnd))) return invalid('an unknown method');
+  const method = text.slice(0, methodEnd);
+  if (!METHODS.has(method)) return invalid('an unknown method');
   if (!allIn(TARGET, bytes, methodEnd + 1, targetEnd)) return invalid('a character in the target that must be escaped');
-  const method = latin1(bytes, 0, methodEnd);
-  const target = latin1(bytes, methodEnd + 1, targetEnd);
-  const version = latin1(bytes, targetEnd + 1, end);
+  const target = text.slice(methodEnd + 1, targetEnd);
+  const version = text.slice(targetEnd + 1, end);
   if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') {
     return /^HTTP\/\d\.\d$/.test(version) ? invalid('not HTTP/1.1 or 1.0', 505) : invalid('malformed version');
   }
@@ -141,12 +148,12 @@ function isTargetForm(method: string, target: string): boolean {
 }
 
 /** Field lines from `from` up to `to` (exclusive, after the last line's CRLF). */
-function parseFields(bytes: Uint8Array, from: number, to: number, values: Uint8Array): Invalid | readonly Header[] {
+function parseFields(section: Section, from: number, to: number, values: Uint8Array): Invalid | readonly Header[] {
   const headers: Header[] = [];
   for (let start = from; start < to;) {
-    const end = lineEnd(bytes, start);
+    const end = lineEnd(section.bytes, start);
     if (headers.length >= LIMITS.httpHeaderCount) return invalid('too many headers', 431);
-    const header = parseField(bytes, start, end, values);
+    const header = parseField(section, start, end, values);
     if ('kind' in header) return header;
     headers.push(header);
     start = end + 2;
@@ -154,7 +161,7 @@ function parseFields(bytes: Uint8Array, from: number, to: number, values: Uint8A
   return headers;
 }
 
-function parseField(bytes: Uint8Array, start: number, end: number, values: Uint8Array): Invalid | Header {
+function parseField({ bytes, text }: Section, start: number, end: number, values: Uint8Array): Invalid | Header {
   if (bytes[start] === SPACE || bytes[start] === TAB) return invalid('folded header line');
   const colon = bytes.indexOf(COLON, start);
   if (colon <= start || colon >= end) return invalid('header line without a name');
@@ -164,10 +171,11 @@ function parseField(bytes: Uint8Array, start: number, end: number, values: Uint8
   while (from < to && (bytes[from] === SPACE || bytes[from] === TAB)) from += 1;
   while (to > from && (bytes[to - 1] === SPACE || bytes[to - 1] === TAB)) to -= 1;
   if (!allIn(values, bytes, from, to)) return invalid('a control or non-ASCII character in a header value');
-  return [latin1(bytes, start, colon), latin1(bytes, from, to)];
+  return [text.slice(start, colon), text.slice(from, to)];
 }
 
 const RESPONSE_START = asciiBytes('HTTP/1.');
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: (.*))?$/;
 
 export function parseResponseHead(bytes: Uint8Array): ParsedResponseHead {
   if (RESPONSE_START.some((byte, index) => index < bytes.length && bytes[index] !== byte)) {
@@ -176,10 +184,11 @@ export function parseResponseHead(bytes: Uint8Array): ParsedResponseHead {
   const end = findEnd(bytes);
   if (end === -1) return { kind: 'need-more' };
   if (typeof end !== 'number') return end;
+  const section = { bytes, text: latin1Text(bytes, end) };
   const firstEnd = lineEnd(bytes, 0);
-  const match = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: (.*))?$/.exec(latin1(bytes, 0, firstEnd));
+  const match = STATUS_LINE.exec(section.text.slice(0, firstEnd));
   if (match === null || !allIn(LOOSE_VALUE, bytes, 0, firstEnd)) return invalid('malformed status line');
-  const headers = parseFields(bytes, firstEnd + 2, end - 2, LOOSE_VALUE);
+  const headers = parseFields(section, firstEnd + 2, end - 2, LOOSE_VALUE);
   if ('kind' in headers) return headers;
   const head: ResponseHead = {
     version: match[1] === '1' ? '1.1' : '1.0',
@@ -192,38 +201,36 @@ export function parseResponseHead(bytes: Uint8Array): ParsedResponseHead {
 
 /** Trailer section of a chunked body: the same field grammar. `bytes` ends with the empty line. */
 export function parseTrailers(bytes: Uint8Array): readonly Header[] | string {
-  const headers = parseFields(bytes, 0, bytes.length - 2, VALUE);
+  const headers = parseFields({ bytes, text: latin1Text(bytes, bytes.length) }, 0, bytes.length - 2, VALUE);
   return 'kind' in headers ? headers.why : headers;
 }
 
-export function serialiseRequestHead(method: string, target: string, headers: readonly Header[]): Uint8Array {
+/** A head as text, one character per byte: whoever writes it encodes it as Latin-1. */
+export function serialiseRequestHead(method: string, target: string, headers: readonly Header[]): string {
   if (!METHODS.has(method) || !allCharacters(TARGET, target))
     throw new BugError('a malformed line in a serialised head');
   return serialise(`${method} ${target} HTTP/1.1`, headers);
 }
 
-export function serialiseResponseHead(status: number, statusText: string, headers: readonly Header[]): Uint8Array {
+export function serialiseResponseHead(status: number, statusText: string, headers: readonly Header[]): string {
   return serialise(`HTTP/1.1 ${String(status)} ${statusText}`, headers);
 }
 
-function serialise(firstLine: string, headers: readonly Header[]): Uint8Array {
+/** What we write ourselves can't split a head: that would be our bug, and the connection dies of it. */
+function serialise(firstLine: string, headers: readonly Header[]): string {
+  if (SPLITS_A_LINE.test(firstLine)) throw new BugError('a line break in a serialised head');
   let text = `${firstLine}\r\n`;
-  assertOneLine(firstLine);
   for (const [name, value] of headers) {
-    if (name === '' || !allCharacters(TOKEN, name)) throw new BugError('a malformed name in a serialised head');
-    assertOneLine(value);
+    if (!FIELD_NAME.test(name)) throw new BugError('a malformed name in a serialised head');
+    if (SPLITS_A_LINE.test(value)) throw new BugError('a line break in a serialised head');
     text += `${name}: ${value}\r\n`;
   }
-  return asciiBytes(`${text}\r\n`);
+  return `${text}\r\n`;
 }
 
-/** What we write ourselves can't split a head: that would be our bug, and the connection dies of it. */
-function assertOneLine(text: string): void {
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index);
-    if (code === CR || code === LF || code === 0 || code > 255) throw new BugError('a line break in a serialised head');
-  }
-}
+const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** Line breaks, NUL, and what is no byte. */
+const SPLITS_A_LINE = /[\r\n\0\u0100-\uffff]/;
 
 function allCharacters(table: Uint8Array, text: string): boolean {
   for (let index = 0; index < text.length; index += 1) {
