@@ -1,8 +1,10 @@
 import type { Duplex } from 'node:stream';
 import { LIMITS } from '../kernel/limits.ts';
+import { Outbox } from './outbox.ts';
 
-/** Bytes that the connections of one gateway hold in our memory, on their way in or out. */
+/** What the connections of one gateway share: the account of the bytes they hold in our memory, and the turn's writes. */
 export class BufferMeter {
+  readonly outbox = new Outbox();
   readonly #wires = new Set<Wire>();
   /** The most that any one connection ever held. */
   peak = 0;
@@ -85,6 +87,9 @@ export class Wire implements Disposable {
   readonly #endMeansGone: boolean;
   readonly #queue: Buffer[] = [];
   #queuedBytes = 0;
+  /** Written in this turn and not yet handed to the socket. */
+  readonly #heldBack: Block[] = [];
+  #heldBackBytes = 0;
   #paused = false;
   #ended = false;
   #gone = false;
@@ -123,7 +128,7 @@ export class Wire implements Disposable {
 
   /** Read and not asked for, or written and not taken by the kernel. */
   get heldBytes(): number {
-    return this.#queuedBytes + (this.#gone ? 0 : this.socket.writableLength);
+    return this.#queuedBytes + (this.#gone ? 0 : this.#heldBackBytes + this.socket.writableLength);
   }
 
   get gone(): boolean {
@@ -166,28 +171,50 @@ export class Wire implements Disposable {
 
   /** False when the peer is slow and `drained` must be awaited before more is written. */
   write(block: Block): boolean {
-    if (this.#gone) throw new WireError('gone', this.#cause);
-    const room = typeof block === 'string' ? this.socket.write(block, 'latin1') : this.socket.write(block);
-    this.#meter.note(this.heldBytes);
-    return room;
+    return this.writeAll([block]);
   }
 
-  /** Several blocks in one go to the kernel. */
+  /** Several blocks in one go to the kernel: at once, or with what others write in this turn of the event loop. */
   writeAll(blocks: readonly Block[]): boolean {
-    const [first] = blocks;
-    if (first !== undefined && blocks.length === 1) return this.write(first);
-    const bytes = blocks.reduce((sum, block) => sum + block.length, 0);
-    if (bytes <= JOINED_BYTES) return this.write(joined(blocks, bytes));
     if (this.#gone) throw new WireError('gone', this.#cause);
-    this.socket.cork();
-    let room = true;
-    for (const block of blocks) room = this.write(block);
-    this.socket.uncork();
-    return room;
+    const bytes = blocks.reduce((sum, block) => sum + block.length, 0);
+    const outbox = this.#meter.outbox;
+    if (this.#heldBack.length > 0 || (bytes <= JOINED_BYTES && !outbox.isFirst())) {
+      if (this.#heldBack.length === 0) outbox.hold(this);
+      this.#heldBack.push(...blocks);
+      this.#heldBackBytes += bytes;
+      if (this.#heldBackBytes > JOINED_BYTES) this.flush();
+    } else {
+      this.#hand(blocks, bytes);
+    }
+    this.#meter.note(this.heldBytes);
+    return !this.socket.writableNeedDrain;
+  }
+
+  /** Hands to the socket what was held back. */
+  flush(): void {
+    if (this.#heldBack.length === 0) return;
+    const blocks = this.#heldBack.splice(0);
+    const bytes = this.#heldBackBytes;
+    this.#heldBackBytes = 0;
+    if (!this.#gone) this.#hand(blocks, bytes);
+  }
+
+  #hand(blocks: readonly Block[], bytes: number): void {
+    const [first] = blocks;
+    if (blocks.length === 1 && typeof first === 'string') this.socket.write(first, 'latin1');
+    else if (blocks.length === 1 && first !== undefined) this.socket.write(first);
+    else if (bytes <= JOINED_BYTES) this.socket.write(joined(blocks, bytes));
+    else {
+      this.socket.cork();
+      for (const block of blocks) this.socket.write(block, 'latin1');
+      this.socket.uncork();
+    }
   }
 
   drained(timeoutMs: number): Promise<void> {
     if (this.#gone) return Promise.reject(new WireError('gone', this.#cause));
+    this.flush();
     if (!this.socket.writableNeedDrain) return Promise.resolve();
     return new Promise((resolve, reject) => {
       this.#writeDeadline.set(timeoutMs);
@@ -198,6 +225,7 @@ export class Wire implements Disposable {
   /** Gives the socket away, paused and with everything unread put back into it. */
   release(): Duplex {
     const { socket } = this;
+    this.flush();
     socket.pause();
     this.#detach();
     const unread = Buffer.concat(this.#queue.splice(0));
@@ -211,6 +239,7 @@ export class Wire implements Disposable {
   /** Says that nothing more will be written; resolves when all that was written is with the kernel, or can't be. */
   async end(timeoutMs: number): Promise<void> {
     if (this.#gone) return;
+    this.flush();
     const { socket } = this;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);
@@ -224,6 +253,8 @@ export class Wire implements Disposable {
   }
 
   destroy(): void {
+    // What was written goes out as far as the kernel takes it, as it does on a socket.
+    if (!this.socket.destroyed) this.flush();
     this.socket.destroy();
     this.#onClose();
     this.#queue.length = 0;

@@ -157,8 +157,14 @@ function checkOneName(facts: RequestFacts): Result<NormalHost, Refusal> {
   const others = (text: string): boolean => text !== facts.authority.host;
   const claims = [
     ...hosts.filter(others).map((text) => ({ what: 'Host', claim: parseAuthority(text) })),
-    ...[facts.sni].filter(isText).filter(others).map((text) => ({ what: 'SNI', claim: portless(text) })),
-    ...[facts.connect?.host].filter(isText).filter(others).map((text) => ({ what: 'CONNECT', claim: portless(text) })),
+    ...[facts.sni]
+      .filter(isText)
+      .filter(others)
+      .map((text) => ({ what: 'SNI', claim: portless(text) })),
+    ...[facts.connect?.host]
+      .filter(isText)
+      .filter(others)
+      .map((text) => ({ what: 'CONNECT', claim: portless(text) })),
   ];
   // RFC 9110 section 15.5.20: the client may ask again on a connection of its own for that name.
   const mismatch = facts.multiplexed === true ? 421 : 403;

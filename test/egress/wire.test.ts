@@ -130,3 +130,80 @@ describe('leaving', () => {
     expect(meter.held).toBe(0);
   });
 });
+
+describe('writes of one turn of the event loop', () => {
+  const pair = async (): Promise<{ readonly end: Socket; readonly other: Wire }> => {
+    const server = createServer({ allowHalfOpen: true });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    const end = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' });
+    end.on('error', () => undefined);
+    const [accepted] = (await once(server, 'connection')) as [Socket];
+    server.close();
+    return { end, other: new Wire(accepted, meter) };
+  };
+  const received = async (from: Socket, count: number): Promise<string> => {
+    let text = '';
+    for await (const chunk of from.iterator({ destroyOnReturn: false })) {
+      text += String(chunk);
+      if (text.length >= count) break;
+    }
+    return text;
+  };
+
+  it('the first goes at once, the others together at its end', async () => {
+    const { end, other } = await pair();
+    wire.write('first');
+    other.write('second');
+    other.writeAll(['third', Buffer.from('fourth')]);
+    expect(wire.heldBytes).toBe(0);
+    expect(other.heldBytes).toBe('secondthirdfourth'.length);
+    await turns(2);
+    expect(other.heldBytes).toBe(0);
+    expect(await received(peer, 5)).toBe('first');
+    expect(await received(end, 17)).toBe('secondthirdfourth');
+    other.destroy();
+    end.destroy();
+  });
+
+  it.each([
+    { by: 'end', finish: (held: Wire): unknown => held.end(1000) },
+    {
+      by: 'destroy',
+      finish: (held: Wire): void => {
+        held.destroy();
+      },
+    },
+    { by: 'drained', finish: (held: Wire): unknown => held.drained(1000) },
+    { by: 'release', finish: (held: Wire): unknown => held.release() },
+    { by: 'a large block behind it', finish: (held: Wire): unknown => held.write(Buffer.alloc(64 * KiB, '.')) },
+  ])('what was held back goes out in its order at $by', async ({ finish }) => {
+    const { end, other } = await pair();
+    wire.write('first');
+    other.write('held ');
+    other.write('back');
+    finish(other);
+    expect(other.heldBytes === 0 || other.gone || other.socket.writableLength > 0).toBe(true);
+    expect((await received(end, 9)).slice(0, 9)).toBe('held back');
+    other.destroy();
+    end.destroy();
+  });
+
+  it('text is written as one byte per character', async () => {
+    wire.write('caf\xe9');
+    const [chunk] = (await once(peer, 'data')) as [Buffer];
+    expect(chunk.toString('latin1')).toBe('caf\xe9');
+  });
+
+  it('nothing is written to a peer that has gone meanwhile', async () => {
+    const { end, other } = await pair();
+    wire.write('first');
+    other.write('held back');
+    other.socket.destroy();
+    await turns(3);
+    expect(other.gone).toBe(true);
+    expect(() => other.write('more')).toThrow('gone');
+    end.destroy();
+  });
+});
