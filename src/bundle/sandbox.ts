@@ -36,7 +36,8 @@ export type SystemPath =
 const NETWORK_FILES = ['/etc/resolv.conf', '/etc/hosts', '/etc/nsswitch.conf', '/etc/host.conf', '/etc/gai.conf'];
 
 /** No inspector by signal, no reports, no snapshots: each of them would put memory into a file or behind a port. */
-const NODE_FLAGS = ['--disable-sigusr1', '--no-warnings'];
+/** What a request leaves behind is small and short-lived: a small young generation costs no speed and saves memory. */
+const NODE_FLAGS = ['--disable-sigusr1', '--no-warnings', '--max-semi-space-size=2'];
 
 /** Core files hold memory, and so secrets. */
 const NO_CORE = ['/bin/sh', '-c', 'ulimit -c 0 && exec "$@"', 'no-core'];

@@ -5,11 +5,11 @@ import type { DialFailure } from '../ports/dialer.ts';
 import type { Framing } from '../protocol/http1/framing.ts';
 import { AgentSide, type Afterwards, type AgentSideParts } from './agent-side.ts';
 import { FAILURE_REASONS, relayAnswer, type AnswerOutcome } from './answer.ts';
-import type { ActiveRequest, Credential, GatewayCore } from './core.ts';
+import type { ActiveRequest, GatewayCore } from './core.ts';
 import { filledHead, filledIds, type Filled, type FilledHead } from './filled-request.ts';
 import { headerTokens } from './headers.ts';
 import { scanHead, type OutboundBody, type OutboundStep } from './outbound.ts';
-import { isIdempotent, outboundBody } from './outbound-request.ts';
+import { credentialFor, isIdempotent, outboundBody } from './outbound-request.ts';
 import type { RequestAccount } from './record.ts';
 import { gatewayRefusal, type Refusal } from './refusals.ts';
 import type { PlacedRequest } from './stand-ins.ts';
@@ -40,6 +40,7 @@ export class Exchange implements ActiveRequest {
   #upstream: UpstreamConnection | null = null;
   #upload: Promise<void> | null = null;
   #uploaded: UploadOutcome | null = null;
+  #sentWhole = false;
   #halt: Halt | null = null;
   #answerBegun = false;
   #keepsAlive = false;
@@ -91,7 +92,7 @@ export class Exchange implements ActiveRequest {
       if (findings.length > 0) return this.#refuse(findingsRefusal(findings, this.#route), findings);
       this.#account.vouch();
     }
-    const credential = this.#credentialFor(verdict);
+    const credential = credentialFor(this.#core, verdict);
     if (credential === undefined) {
       return this.#refuse(
         gatewayRefusal(403, 'credential_missing', "the route's credential has no value", this.#route),
@@ -112,12 +113,6 @@ export class Exchange implements ActiveRequest {
     const decision = { decision: 'allow', reason: 'allowed', route: this.#route } as const;
     if (!this.#account.decide(decision)) return this.#refuseUnrecorded();
     return this.#forward(verdict, { credential, placed }, first);
-  }
-
-  /** Null: none is put in. Undefined: one should be, and is not there. */
-  #credentialFor(verdict: Allowed): Credential | null | undefined {
-    const { inject } = verdict.forward;
-    return inject === null ? null : this.#core.credentials[inject.slot];
   }
 
   /** Prepares the body's way out and asks the agent for it where it waits to be asked. */
@@ -176,7 +171,7 @@ export class Exchange implements ActiveRequest {
     filled: Filled,
   ): Promise<AnswerOutcome> {
     this.#upstream = connection;
-    this.#uploaded = null;
+    [this.#uploaded, this.#sentWhole] = [null, false];
     this.#upload = sendRequest({
       upstream: connection.wire,
       head: request.head,
@@ -189,6 +184,7 @@ export class Exchange implements ActiveRequest {
       discarding: () => this.#discarding,
     }).then((uploaded) => {
       this.#uploaded = uploaded;
+      this.#sentWhole = uploaded.kind === 'complete';
       if (uploaded.kind === 'refused' || uploaded.kind === 'agent-gone') this.#break(uploaded);
     });
     const offer = this.#offer;
@@ -256,7 +252,7 @@ export class Exchange implements ActiveRequest {
   ): Promise<Afterwards> {
     // The request may have been handed over whole just now, with only its last step to be told.
     if (this.#uploaded === null) await Promise.race([this.#upload, nextTurn()]);
-    const sentWhole = this.#uploadedWhole();
+    const sentWhole = this.#sentWhole;
     if (this.#halted() === null && outcome.kind === 'complete' && sentWhole) {
       this.#core.pool.release(connection, outcome.idleMs);
       this.#account.end('complete');
@@ -330,10 +326,6 @@ export class Exchange implements ActiveRequest {
     if (this.#upload === null || this.#uploaded !== null) return 'close';
     this.#discarding = true;
     return this.#side.outlast(this.#upload);
-  }
-
-  #uploadedWhole(): boolean {
-    return this.#uploaded?.kind === 'complete';
   }
 
   #halted(): Halt | null {

@@ -1,6 +1,6 @@
 import type { RequestFacts, Verdict } from '../policy/decide.ts';
 import type { BodySource } from './body-reader.ts';
-import type { GatewayCore } from './core.ts';
+import type { Credential, GatewayCore } from './core.ts';
 import { HeldBody, bodyCoding, ScannedBody, UnscannedBody, type OutboundBody } from './outbound.ts';
 import type { PlacedRequest } from './stand-ins.ts';
 
@@ -27,4 +27,9 @@ export function outboundBody(
   const coding = bodyCoding(facts.headers);
   if (coding.kind === 'identity') return new ScannedBody(incoming, known);
   return coding.kind === 'coded' ? new HeldBody(incoming, known, coding.codings, hold) : null;
+}
+
+/** Null: none is put in. Undefined: one should be, and is not there. */
+export function credentialFor({ credentials }: GatewayCore, { forward }: Allowed): Credential | null | undefined {
+  return forward.inject === null ? null : credentials[forward.inject.slot];
 }

@@ -4,6 +4,7 @@ import { authProblem } from './credentials.ts';
 import {
   authorityText,
   isLiteral,
+  mostSpecific,
   normaliseHost,
   parseAuthority,
   parseHostSpec,
@@ -164,16 +165,8 @@ export function findRoute(policy: Policy, host: NormalHost, port: number): Polic
   return candidates.find(({ pattern }) => pattern.port === null) ?? null;
 }
 
-/** The routes of the most specific host that covers this one. */
 function hosting({ exact, wildcards }: Policy, host: NormalHost): readonly PolicyRoute[] {
-  const own = exact.get(host);
-  if (own !== undefined) return own;
-  if (wildcards.size === 0 || isLiteral(host)) return [];
-  for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
-    const above = wildcards.get(host.slice(dot + 1));
-    if (above !== undefined) return above;
-  }
-  return [];
+  return mostSpecific(host, exact, wildcards) ?? [];
 }
 
 /** Whether TLS to that host goes through unopened (`tls: passthrough`). */

@@ -82,6 +82,21 @@ export function matchesHost(pattern: HostPattern, host: NormalHost): boolean {
   return pattern.host === host;
 }
 
+/** What is kept for a host: under its own name, else under the longest name that it lies below. */
+export function mostSpecific<Kept>(
+  host: NormalHost,
+  exact: ReadonlyMap<string, Kept>,
+  wildcards: ReadonlyMap<string, Kept>,
+): Kept | undefined {
+  const own = exact.get(host);
+  if (own !== undefined || wildcards.size === 0 || isLiteral(host)) return own;
+  for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
+    const above = wildcards.get(host.slice(dot + 1));
+    if (above !== undefined) return above;
+  }
+  return undefined;
+}
+
 /** Whether a place to listen on can be reached from this machine alone. */
 export function isLoopbackHost(host: string): boolean {
   const normal = normaliseHost(host);

@@ -51,7 +51,7 @@ describe.each(USERS)('S5 the boxes of a bundle that $user started', ({ uid }) =>
     const look = LookSchema.parse(await ask(bundle.port, { ask: 'look' }));
     expect(look).toMatchObject({
       env: { LANG: 'C.UTF-8', PWD: '/empty' },
-      execArgv: ['--disable-sigusr1', '--no-warnings'],
+      execArgv: ['--disable-sigusr1', '--no-warnings', '--max-semi-space-size=2'],
       cwd: '/empty',
       cwdEntries: [],
       tmp: 'ENOENT',
