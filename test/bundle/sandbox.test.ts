@@ -97,7 +97,12 @@ describe('S5 the box of a process of the bundle, as a plan', () => {
   ])('$why: no core files, no inspector by signal, and no option that would write memory to a file', ({ argv }) => {
     expect(argv.join(' ')).toContain('/bin/sh -c ulimit -c 0 && exec "$@" no-core');
     const flags = argv.slice(argv.findLastIndex((word) => word.endsWith('/node')) + 1);
-    expect(flags).toEqual(['--disable-sigusr1', '--no-warnings', '--max-semi-space-size=2', expect.stringMatching(/\.js$/)]);
+    expect(flags).toEqual([
+      '--disable-sigusr1',
+      '--no-warnings',
+      '--max-semi-space-size=2',
+      expect.stringMatching(/\.js$/),
+    ]);
   });
 
   it('started by root, everything runs under a uid of its own, from a stage that it can reach', () => {
