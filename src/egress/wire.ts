@@ -303,9 +303,8 @@ export class Wire implements Disposable {
     this.#detach();
     // A socket without an error listener would end the process on a late reset.
     this.socket.on('error', () => undefined);
-    const failure = new WireError('gone', this.#cause);
-    this.#reader?.reject(failure);
-    this.#writer?.reject(failure);
+    this.#reader?.reject(new WireError('gone', this.#cause));
+    this.#writer?.reject(new WireError('gone', this.#cause));
     this.#reader = null;
     this.#writer = null;
     this.#leave();

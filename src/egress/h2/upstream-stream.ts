@@ -11,6 +11,7 @@ import {
   translateTrailers,
   type StreamAnswer,
 } from '../../protocol/http2/fields.ts';
+import { LIMITS } from '../../kernel/limits.ts';
 import type { Header } from '../../policy/decide.ts';
 import { headerValues } from '../headers.ts';
 
@@ -23,6 +24,7 @@ const NOTHING = new Uint8Array(0);
  */
 export class UpstreamStream extends Duplex {
   readonly #session: ClientHttp2Session;
+  /** Resets with CANCEL, without the orderly end that `close` would send first: half a body is not a whole one. */
   readonly #cancel = new AbortController();
   #stream: ClientHttp2Stream | null = null;
   #method = 'GET';
@@ -32,6 +34,8 @@ export class UpstreamStream extends Duplex {
   #sentTrailers: readonly Header[] = [];
   #answered = false;
   #chunked = false;
+  /** What is still to come of a body whose length was told. */
+  #leftBytes: number | null = null;
   #trailers: readonly Header[] = [];
 
   constructor(session: ClientHttp2Session) {
@@ -66,13 +70,25 @@ export class UpstreamStream extends Duplex {
 
   override _destroy(failure: Error | null, done: (failure?: Error | null) => void): void {
     const stream = this.#stream;
-    const over = this.#answered && this.#sent;
     if (stream !== null) {
       stream.off('close', this.#onClose);
-      // Resets it with CANCEL, without the orderly end that `close` would send first: half a body is not a whole one.
-      if (!over) this.#cancel.abort();
+      if (!this.#sent || !(this.#answered || this.#leftBytes === 0)) this.#cancel.abort();
+      else if (!this.#answered) this.#awaitEnd(stream);
     }
     done(failure);
+  }
+
+  /** The last byte is here and the end is not, which comes on its own as a rule: a reset would say that we gave up. */
+  #awaitEnd(stream: ClientHttp2Stream): void {
+    const timer = setTimeout(() => {
+      this.#cancel.abort();
+    }, LIMITS.discardMs);
+    timer.unref();
+    stream.once('close', () => {
+      clearTimeout(timer);
+    });
+    stream.removeAllListeners('data');
+    stream.resume();
   }
 
   #open(head: RequestHead): boolean {
@@ -120,6 +136,7 @@ export class UpstreamStream extends Duplex {
       stream.sendTrailers(Object.fromEntries(this.#sentTrailers));
     });
     stream.on('data', (chunk: Buffer) => {
+      if (this.#leftBytes !== null) this.#leftBytes -= chunk.length;
       if (!this.push(this.#chunked ? encodeChunk(chunk) : chunk)) stream.pause();
     });
     stream.on('end', () => {
@@ -175,7 +192,9 @@ export class UpstreamStream extends Duplex {
   /** HTTP/1.1 says at the head how the body ends. */
   #framing({ status, headers }: StreamAnswer, endsWithHead: boolean): readonly Header[] {
     const empty = this.#method === 'HEAD' || status === 204 || status === 304;
-    if (empty || headerValues(headers, 'content-length').length > 0) return [];
+    const [length] = headerValues(headers, 'content-length');
+    this.#leftBytes = empty ? 0 : length === undefined ? null : Number(length);
+    if (empty || length !== undefined) return [];
     if (endsWithHead) return [['content-length', '0']];
     this.#chunked = true;
     return [['transfer-encoding', 'chunked']];
