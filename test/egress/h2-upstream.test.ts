@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -152,5 +153,28 @@ describe('S23: connections to upstreams', () => {
     } finally {
       rmSync(directory, { recursive: true });
     }
+  });
+});
+
+describe('an upstream over HTTP/2 that answers in order', () => {
+  test('is never sent a reset: servers end a connection on which many come', async () => {
+    const resets: number[] = [];
+    const open: ServerHttp2Stream[] = [];
+    await using origin = await startH2Origin((stream) => {
+      stream.on('close', () => resets.push(stream.rstCode));
+      stream.respond({ ':status': 200, 'content-length': 4 });
+      stream.write('body');
+      open.push(stream);
+    });
+    await using harness = await startHarness({ routes: [{ host: HOST }], origins: { [`${HOST}:443`]: origin } });
+    using agent = await openH2(harness, HOST);
+    for (let count = 0; count < 40; count += 1) {
+      expect((await ask(agent, { ':path': '/' })).body.toString()).toBe('body');
+      // The end comes in a frame of its own, long after the last byte.
+      open.pop()?.end();
+    }
+    await expect.poll(() => resets.length).toBe(40);
+    expect(resets.every((code) => code === 0)).toBe(true);
+    expect(origin.connections()).toBe(1);
   });
 });
