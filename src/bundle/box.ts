@@ -20,6 +20,8 @@ export interface BoxRequest {
   readonly descriptors: number;
   /** Started by root: where a uid for this process alone comes from. */
   readonly allocateUid: AllocateUid | null;
+  /** The bottle's, which marks the process. */
+  readonly stateDirectory: string;
   /** Directory that every user can reach, below which this process's files are shown to its uid. */
   readonly stageRoot: string;
   /** Absolute path of bubblewrap, or null where it is missing. */
@@ -28,7 +30,7 @@ export interface BoxRequest {
 
 /** The uid is given back, and the stage ends, with the scope. */
 export async function boxProcess(request: BoxRequest, scope: Scope): Promise<BundleProcess> {
-  const { kind, script, control, descriptors } = request;
+  const { kind, script, control, descriptors, stateDirectory } = request;
   const bwrap = request.bwrap === undefined ? findProgram('bwrap') : request.bwrap;
   const filter = bwrap === null ? null : serviceFilter();
   const nodeBinary = process.execPath;
@@ -42,7 +44,7 @@ export async function boxProcess(request: BoxRequest, scope: Scope): Promise<Bun
     dropTo: request.allocateUid === null ? null : await dropPrivileges(request, nodeBinary, request.allocateUid, scope),
   };
   const argv = bwrap === null ? planUnboxed(facts) : planSandbox(kind, facts);
-  return { argv, boxed: bwrap !== null, filter };
+  return { argv, boxed: bwrap !== null, stateDirectory, filter };
 }
 
 async function dropPrivileges(

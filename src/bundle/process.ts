@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { LIMITS } from '../kernel/limits.ts';
 import { LineReader } from '../platform/line-reader.ts';
-import { childrenOf, processTree, signalProcess } from '../platform/processes.ts';
+import { childrenOf, MARK, processTree, signalProcess } from '../platform/processes.ts';
 import { LogLines } from './log-lines.ts';
 
 /**
@@ -14,6 +14,8 @@ export interface BundleProcess {
   readonly argv: readonly string[];
   /** False where bubblewrap is missing: then the process is the child itself, else its only grandchild. */
   readonly boxed: boolean;
+  /** The bottle's state directory, by which `cleanup` knows a process that a crash leaves. */
+  readonly stateDirectory: string;
   /** System call filter, which the box reads from the descriptor after all others: `filterFdAfter`. */
   readonly filter: Uint8Array | null;
 }
@@ -38,7 +40,7 @@ export interface Launched {
 
 /** `input` decides whether the process listens to us on its standard input. */
 export function launch(
-  { argv, boxed, filter }: BundleProcess,
+  { argv, boxed, stateDirectory, filter }: BundleProcess,
   {
     input,
     secret,
@@ -56,7 +58,7 @@ export function launch(
       ...descriptors,
       ...(filter === null ? [] : ['pipe' as const]),
     ],
-    env: FIXED_ENVIRONMENT,
+    env: { ...FIXED_ENVIRONMENT, [MARK]: stateDirectory },
     cwd: '/',
     detached: true,
   });

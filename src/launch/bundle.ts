@@ -32,7 +32,7 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Runni
   const { peers } = parts;
   const watched = peers === undefined ? [] : [peers.company, peers.tcp, peers.tcp6];
   const descriptors = [record, ...listeners.map(({ fd }) => fd), ...watched];
-  const common = { allocateUid: options.allocateUid, stageRoot: paths.runtime };
+  const common = { allocateUid: options.allocateUid, stageRoot: paths.runtime, stateDirectory: paths.root };
   const init = await boxProcess(
     { ...common, kind: 'init', script: assetPath('init.js'), control: null, descriptors: 0 },
     scope,

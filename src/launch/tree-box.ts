@@ -5,6 +5,7 @@ import { findProgram } from '../bundle/host-facts.ts';
 import { serviceFilter } from '../bundle/service-filter.ts';
 import { BottleError } from '../kernel/errors.ts';
 import { LIMITS } from '../kernel/limits.ts';
+import { MARK } from '../platform/processes.ts';
 import { planStage, prepareStage } from '../platform/staging.ts';
 import { INSIDE } from '../schema/plan.ts';
 import type { BottlePaths } from '../state/paths.ts';
@@ -73,7 +74,11 @@ export function startInTree(task: TreeTask, paths: BottlePaths): ChildProcess {
     ...['--chdir', task.cwd ?? '/', '--', ...task.argv],
   ];
   const [command = '', ...rest] = argv;
-  const child = spawn(command, rest, { env: {}, cwd: '/', stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
+  const child = spawn(command, rest, {
+    env: { [MARK]: paths.root },
+    cwd: '/',
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+  });
   child.once('close', () => {
     place?.remove();
   });

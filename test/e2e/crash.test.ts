@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { pollUntil } from '../../src/launch/readiness.ts';
+import { markedProcesses, processTree } from '../../src/platform/processes.ts';
 import { bottlePaths, homePaths } from '../../src/state/paths.ts';
-import { collect, World } from './support/world.ts';
+import { World } from './support/world.ts';
 
 /** The launcher killed with -9 at every step: `cleanup --yes` must find all that is left, and lose no work (G-KEEP). */
 const STEPS = ['workspace', 'home', 'runtime', 'bottle', 'bundle', 'confinement'] as const;
@@ -34,19 +36,30 @@ function mountsOf(world: World): readonly string[] {
     .filter((line) => line.includes(world.home) || line.includes('victim'));
 }
 
-async function dieAfter(world: World, step: string): Promise<void> {
+function stateOf(world: World): string {
+  return bottlePaths(homePaths({ BOT_BOTTLE_HOME: world.home }), 'victim-00000').root;
+}
+
+/** A box's outer process: until the box stands, a kill of it leaves the inner one, whose environment is the same. */
+function boxedBy(launcher: number, pid: number): boolean {
+  return pid !== launcher && path.basename(readable(`/proc/${String(pid)}/cmdline`).split('\0')[0] ?? '') === 'bwrap';
+}
+
+async function dieAfter(world: World, step: string, before: (launcher: number) => void = () => {}): Promise<void> {
   const child = spawn(process.execPath, [FIXTURE, world.home, step], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const exit = collect(child);
+  // Not its streams' end: what it leaves, for `cleanup`, may hold them.
+  const exit = once(child, 'exit');
+  child.stderr.resume();
   if (step === 'agent') {
     await new Promise<void>((resolve) => {
       child.stdout.on('data', (chunk: Buffer) => {
         if (chunk.toString().includes('started')) resolve();
       });
     });
+    before(child.pid ?? 0);
     child.kill('SIGKILL');
   }
-  const { signal, stderr } = await exit;
-  expect(signal, stderr).toBe('SIGKILL');
+  expect((await exit)[1]).toBe('SIGKILL');
 }
 
 describe('kill -9 of the launcher', () => {
@@ -58,13 +71,23 @@ describe('kill -9 of the launcher', () => {
     expect(cleaned.code, cleaned.stderr).toBe(0);
     expect(world.slugs()).toEqual([]);
     expect(mountsOf(world)).toEqual([]);
+    await pollUntil('the end of what cleanup killed', 10_000, () =>
+      markedProcesses(stateOf(world)).length === 0 ? true : null,
+    );
     expect(fs.existsSync(bottlePaths(homePaths({ BOT_BOTTLE_HOME: world.home }), 'victim-00000').runtime)).toBe(false);
     expect((await world.run(['cleanup', '--yes'])).stdout).toBe('nothing to clean up\n');
   });
 
   it('G-KEEP while the agent works: everything ends, and its workspace is preserved', async () => {
     using world = new World();
-    await dieAfter(world, 'agent');
+    let boxes = 0;
+    await dieAfter(world, 'agent', (launcher) => {
+      const marked = markedProcesses(stateOf(world));
+      const outer = processTree(launcher).filter((pid) => boxedBy(launcher, pid));
+      boxes = outer.length;
+      expect(marked).toEqual(expect.arrayContaining(outer));
+    });
+    expect(boxes, 'the bottle, init and the gateway').toBeGreaterThanOrEqual(3);
     await pollUntil('the end of every process', 10_000, () => (processesOf(world).length === 0 ? true : null));
     const cleaned = await world.run(['cleanup', '--yes']);
     expect(cleaned.code, cleaned.stderr).toBe(0);

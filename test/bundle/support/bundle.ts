@@ -62,6 +62,7 @@ async function start(options: TestBundleOptions, scope: Scope): Promise<TestBund
   const listener = await holdListener({ host: '127.0.0.1', port: 0 });
   const common = {
     stageRoot,
+    stateDirectory: root,
     allocateUid: IS_ROOT ? () => allocateUid() : null,
     ...(options.unboxed === true ? { bwrap: null } : {}),
   };
@@ -73,7 +74,7 @@ async function start(options: TestBundleOptions, scope: Scope): Promise<TestBund
   const logs: string[] = [];
   const document = options.document ?? { mode: options.mode ?? 'serve', secret: options.secret ?? 'none' };
   const bundle = startBundle({
-    init: options.init === undefined ? init : { argv: options.init, boxed: true, filter: null },
+    init: options.init === undefined ? init : { ...init, argv: options.init, filter: null },
     services: [{ ...service, name: 'egress', descriptors: [record, listener.fd], document: JSON.stringify(document) }],
     onLog: (from, line) => logs.push(`${from}: ${line}`),
     ...(options.readyTimeoutMs === undefined ? {} : { readyTimeoutMs: options.readyTimeoutMs }),

@@ -82,8 +82,13 @@ export function collect(child: ChildProcess): Promise<CliResult> {
   child.stderr?.on('data', (chunk: Buffer) => err.push(chunk));
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code, signal) => {
+    const told = (code: number | null, signal: NodeJS.Signals | null): void => {
       resolve({ code, signal, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() });
+    };
+    child.once('close', told);
+    // What a launcher killed so leaves, for `cleanup`, may hold its streams open.
+    child.once('exit', (code, signal) => {
+      if (signal === 'SIGKILL') setImmediate(told, code, signal);
     });
   });
 }
