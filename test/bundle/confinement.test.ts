@@ -6,6 +6,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { pollUntil } from '../../src/launch/readiness.ts';
+import { MARK } from '../../src/platform/processes.ts';
 import { configOf, secretsOf } from '../egress/support/harness.ts';
 import { ask, gone, identities, IS_ROOT } from './support/bundle.ts';
 import { startLauncher, USERS, type LaunchedBundle } from './support/launcher.ts';
@@ -248,7 +249,9 @@ describe.each(USERS)('S5 the real gateway in a bundle that $user started in a ho
           .split('\0')
           .filter(Boolean)
           .map((pair) => pair.split('=')[0] ?? '');
-        expect(names.filter((name) => !['PATH', 'LANG', 'PWD', 'OLDPWD', 'SHLVL', '_'].includes(name))).toEqual([]);
+        expect(names.filter((name) => !['PATH', 'LANG', 'PWD', 'OLDPWD', 'SHLVL', '_', MARK].includes(name))).toEqual(
+          [],
+        );
         if (preload !== undefined) expect(procText(pid, 'maps')).not.toContain(path.basename(preload));
       }
       expect(processesWith([SECRET, TOKEN])).toEqual([]);
