@@ -1,4 +1,7 @@
-/** Bundles each entry into one self-contained file of `dist/`: a sandbox mounts just that file and the node binary. */
+/**
+ * Bundles each entry into one self-contained file of `dist/`: a sandbox mounts just that file and the node binary. The
+ * command line alone, which no sandbox mounts, has parts: a small first one that says where the rest is cached.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import { rolldown } from 'rolldown';
@@ -19,22 +22,35 @@ export async function build(root: string): Promise<readonly string[]> {
     const failures: string[] = [];
     for (const [name, source] of Object.entries(ENTRIES)) {
       try {
-        moduleIds.push(...(await bundle(root, source, path.join(scratch, name))));
-        names.push(name);
+        const bundled = await bundle(root, source, scratch, name);
+        moduleIds.push(...bundled.moduleIds);
+        names.push(...bundled.files);
       } catch (failure) {
         failures.push(`dist/${name} from ${source}: ${failure instanceof Error ? failure.message : String(failure)}`);
       }
     }
     if (failures.length > 0) throw new Error(`these entries can't be built\n${failures.join('\n\n')}`);
     fs.writeFileSync(path.join(scratch, NOTICES), thirdPartyNotices(moduleIds));
-    for (const name of [...names, NOTICES]) fs.renameSync(path.join(scratch, name), path.join(root, 'dist', name));
+    // Parts before the entry that asks for them; what an earlier build had more goes last.
+    const files = [...names.toReversed(), NOTICES];
+    for (const name of files) fs.renameSync(path.join(scratch, name), path.join(root, 'dist', name));
+    for (const name of fs.readdirSync(path.join(root, 'dist')))
+      if (!files.includes(name)) fs.rmSync(path.join(root, 'dist', name), { force: true });
     return names;
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-async function bundle(root: string, source: string, file: string): Promise<readonly string[]> {
+/** Entries that may be several files; those beside the first are called `<entry>-<part>.js`. */
+const IN_PARTS: ReadonlySet<string> = new Set(['cli.js']);
+
+interface Bundled {
+  readonly files: readonly string[];
+  readonly moduleIds: readonly string[];
+}
+
+async function bundle(root: string, source: string, directory: string, name: string): Promise<Bundled> {
   await using bundler = await rolldown({
     cwd: root,
     input: source,
@@ -45,18 +61,23 @@ async function bundle(root: string, source: string, file: string): Promise<reado
     },
   });
   const { output } = await bundler.write({
-    file,
+    dir: directory,
+    entryFileNames: name,
+    chunkFileNames: `${path.basename(name, '.js')}-[name].js`,
     format: 'esm',
-    codeSplitting: false,
+    codeSplitting: IN_PARTS.has(name) ? {} : false,
     sourcemap: false,
     comments: { legal: true },
   });
-  const [chunk, ...others] = output;
-  if (others.length > 0)
-    throw new Error(`${source} does not fit in one file: ${others.map((o) => o.fileName).join(', ')}`);
-  const foreign = chunk.imports.filter((name) => !name.startsWith('node:'));
+  const chunks = output.filter((part) => part.type === 'chunk');
+  const files = output.map(({ fileName }) => fileName);
+  if (chunks.length < output.length || (files.length > 1 && !IN_PARTS.has(name)))
+    throw new Error(`${source} does not fit in one file: ${files.join(', ')}`);
+  const foreign = chunks
+    .flatMap(({ imports, dynamicImports }) => [...imports, ...dynamicImports])
+    .filter((from) => !from.startsWith('node:') && !files.includes(from));
   if (foreign.length > 0) throw new Error(`${source} would still import ${foreign.join(', ')} when it runs`);
-  return chunk.moduleIds;
+  return { files, moduleIds: chunks.flatMap(({ moduleIds }) => moduleIds) };
 }
 
 if (import.meta.main) {

@@ -1,5 +1,6 @@
 import { BottleError } from '../kernel/errors.ts';
 import { LIMITS } from '../kernel/limits.ts';
+import { ignoreUnlessAwaited } from '../kernel/promises.ts';
 import { processTree } from '../platform/processes.ts';
 import {
   describeExit,
@@ -12,6 +13,7 @@ import {
 import { ServiceEventSchema } from '../schema/egress-service.ts';
 import { decodeJson } from '../schema/json.ts';
 import {
+  giveSecrets,
   ignoreClosedPipe,
   launch,
   LAUNCHED_FD,
@@ -83,6 +85,11 @@ class Broker implements RunningBundle {
   readonly #onLog: BundleOptions['onLog'];
   readonly #init: Launched;
   readonly #live = new Map<ServiceName, LiveService>();
+  /**
+   * Services that load while init does, and wait for the secrets that init's first order brings: the two take as long as
+   * one.
+   */
+  readonly #waiting = new Map<ServiceName, Launched>();
   readonly #lastWords = new Map<string, string[]>();
   readonly #everReady = new Set<ServiceName>();
   readonly #resolvers = {
@@ -108,6 +115,7 @@ class Broker implements RunningBundle {
     }, readyTimeoutMs);
     this.#sayWhatIsUnboxed(init);
     this.#init = this.#startInit(init, { services: services.map(({ name, document }) => ({ name, document })) });
+    for (const plan of this.#services.values()) this.#startEarly(plan);
   }
 
   stop(): Promise<BundleExit> {
@@ -129,8 +137,9 @@ class Broker implements RunningBundle {
   }
 
   pids(): readonly number[] {
-    return [this.#init, ...this.#live.values()].flatMap(({ child: { pid, exitCode, signalCode } }) =>
-      pid === undefined || exitCode !== null || signalCode !== null ? [] : processTree(pid),
+    return [this.#init, ...this.#live.values(), ...this.#waiting.values()].flatMap(
+      ({ child: { pid, exitCode, signalCode } }) =>
+        pid === undefined || exitCode !== null || signalCode !== null ? [] : processTree(pid),
     );
   }
 
@@ -145,7 +154,8 @@ class Broker implements RunningBundle {
   }
 
   #startInit(plan: BundleProcess, document: InitDocument): Launched {
-    const init = launch(plan, { input: true, secret: JSON.stringify(document), descriptors: [] });
+    const init = launch(plan, { input: true, descriptors: [] });
+    giveSecrets(init, JSON.stringify(document));
     const { child } = init;
     for (const stream of [child.stdout, child.stderr]) this.#log('init', stream);
     readMessages(
@@ -190,6 +200,26 @@ class Broker implements RunningBundle {
     }
   }
 
+  #startEarly(plan: Omit<ServicePlan, 'document'>): void {
+    const launched = launch(plan, { input: false, descriptors: plan.descriptors });
+    this.#waiting.set(plan.name, launched);
+    launched.child.on('error', ignoreClosedPipe);
+    launched.child.once('close', () => {
+      if (this.#waiting.get(plan.name) !== launched) return;
+      this.#waiting.delete(plan.name);
+      this.#finishIfAllGone();
+    });
+  }
+
+  /** Null when there is none, or it has ended: then init's order starts one, which tells why it can't live. */
+  #takeWaiting(name: ServiceName): Launched | null {
+    const launched = this.#waiting.get(name);
+    this.#waiting.delete(name);
+    if (launched === undefined) return null;
+    const { pid, exitCode, signalCode } = launched.child;
+    return pid === undefined || exitCode !== null || signalCode !== null ? null : launched;
+  }
+
   #spawn(name: ServiceName, instance: number, document: string): void {
     const plan = this.#services.get(name);
     if (plan === undefined || this.#live.has(name)) {
@@ -198,7 +228,8 @@ class Broker implements RunningBundle {
     }
     if (this.#initGone) return;
     plan.beforeStart?.();
-    const launched = launch(plan, { input: false, secret: document, descriptors: plan.descriptors });
+    const launched = this.#takeWaiting(name) ?? launch(plan, { input: false, descriptors: plan.descriptors });
+    giveSecrets(launched, document);
     const { child } = launched;
     this.#live.set(name, { ...launched, instance });
     for (const stream of [child.stdout, child.stderr]) this.#log(name, stream);
@@ -264,6 +295,7 @@ class Broker implements RunningBundle {
     if (this.#initGone) return;
     this.#initGone = true;
     this.#verdict ??= { status: 1, reason: why };
+    for (const waiting of this.#waiting.values()) signalLaunched(waiting, 'SIGKILL');
     this.#signalServices('SIGTERM');
     clearTimeout(this.#forceTimer);
     this.#forceTimer = setTimeout(() => {
@@ -284,7 +316,7 @@ class Broker implements RunningBundle {
   }
 
   #finishIfAllGone(): void {
-    if (!this.#initGone || this.#live.size > 0) return;
+    if (!this.#initGone || this.#live.size > 0 || this.#waiting.size > 0) return;
     const verdict = this.#verdict ?? { status: 1, reason: 'init ended' };
     clearTimeout(this.#forceTimer);
     this.#failReady(`the bundle ended before it was ready: ${verdict.reason}`, ['init', ...this.#services.keys()]);
@@ -316,8 +348,4 @@ class Broker implements RunningBundle {
     this.#lastWords.set(from, [...(this.#lastWords.get(from) ?? []), line].slice(-LAST_WORDS));
     this.#onLog(from, line);
   }
-}
-
-function ignoreUnlessAwaited(): void {
-  // The same rejection reaches whoever awaits the promise; without anybody waiting it must not end the launcher.
 }

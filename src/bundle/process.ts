@@ -38,14 +38,13 @@ export interface Launched {
   readonly boxed: boolean;
 }
 
-/** `input` decides whether the process listens to us on its standard input. */
+/**
+ * `input` decides whether the process listens to us on its standard input. It loads, and does nothing before it has its
+ * secrets: `giveSecrets`.
+ */
 export function launch(
   { argv, boxed, stateDirectory, filter }: BundleProcess,
-  {
-    input,
-    secret,
-    descriptors,
-  }: { readonly input: boolean; readonly secret: string; readonly descriptors: readonly number[] },
+  { input, descriptors }: { readonly input: boolean; readonly descriptors: readonly number[] },
 ): Launched {
   const [command = '', ...rest] = argv;
   const child = spawn(command, rest, {
@@ -62,9 +61,12 @@ export function launch(
     cwd: '/',
     detached: true,
   });
-  sendOnce(streamAt(child.stdio, LAUNCHED_FD.secrets), secret);
   if (filter !== null) sendOnce(streamAt(child.stdio, filterFdAfter(descriptors.length)), filter);
   return { child, boxed };
+}
+
+export function giveSecrets({ child }: Launched, secrets: string): void {
+  sendOnce(streamAt(child.stdio, LAUNCHED_FD.secrets), secrets);
 }
 
 type Stream = Readable | Writable | null | undefined;
@@ -84,7 +86,8 @@ function sendOnce(pipe: Stream, content: string | Uint8Array): void {
 /**
  * TERM goes to the process itself, which drains; the box around it would only die of it. KILL goes to the namespace's
  * first process: the kernel ends the rest before it, and the outer process ends last, so its end is the end of all. A
- * box that is still being made holds nothing that could drain, and all of it is killed.
+ * box that is still being made holds nothing that could drain, and all of it is killed, stopped first so that it can't
+ * have a child that nobody sees.
  */
 export function signalLaunched({ child, boxed }: Launched, signal: 'SIGTERM' | 'SIGKILL'): void {
   const { pid } = child;
@@ -96,6 +99,7 @@ export function signalLaunched({ child, boxed }: Launched, signal: 'SIGTERM' | '
   const [first] = childrenOf(pid);
   const [service] = first === undefined ? [] : childrenOf(first);
   if (first === undefined || service === undefined) {
+    signalProcess(pid, 'SIGSTOP');
     for (const part of processTree(pid)) signalProcess(part, 'SIGKILL');
   } else if (signal === 'SIGTERM') {
     signalProcess(service, signal);

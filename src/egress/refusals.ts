@@ -3,6 +3,7 @@ import { redactText } from '../dlp/redact.ts';
 import { renderRefusal } from '../policy/refusal.ts';
 import type { Header } from '../policy/decide.ts';
 import { serialiseResponseHead } from '../protocol/http1/head.ts';
+import { reasonPhrase } from '../protocol/http1/reason-phrases.ts';
 import type { Reason } from '../schema/decision.ts';
 import type { Wire } from './wire.ts';
 
@@ -22,21 +23,6 @@ export interface RefusedRequest {
 }
 
 const URL_SHOWN_CHARS = 512;
-
-const REASON_PHRASES: ReadonlyMap<number, string> = new Map([
-  [400, 'Bad Request'],
-  [403, 'Forbidden'],
-  [407, 'Proxy Authentication Required'],
-  [408, 'Request Timeout'],
-  [414, 'URI Too Long'],
-  [417, 'Expectation Failed'],
-  [421, 'Misdirected Request'],
-  [431, 'Request Header Fields Too Large'],
-  [502, 'Bad Gateway'],
-  [503, 'Service Unavailable'],
-  [504, 'Gateway Timeout'],
-  [505, 'HTTP Version Not Supported'],
-]);
 
 /** What the gateway's own refusals advise; the policy words its own. */
 const ADVICE: Partial<Record<Reason, string>> = {
@@ -79,7 +65,7 @@ export function sendRefusal(wire: Wire, refusal: Refusal, request: RefusedReques
     ['content-length', String(body.length)],
     ['connection', delivery.close ? 'close' : 'keep-alive'],
   ];
-  const head = serialiseResponseHead(rendered.status, REASON_PHRASES.get(rendered.status) ?? 'Refused', headers);
+  const head = serialiseResponseHead(rendered.status, reasonPhrase(rendered.status), headers);
   wire.writeAll(delivery.headRequest ? [head] : [head, body]);
 }
 

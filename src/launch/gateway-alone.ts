@@ -3,6 +3,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import type { BundleExit } from '../bundle/broker.ts';
 import { BottleError } from '../kernel/errors.ts';
+import { ignoreUnlessAwaited } from '../kernel/promises.ts';
 import { Scope } from '../kernel/scope.ts';
 import type { Secret } from '../kernel/secret.ts';
 import { bracketed, isLoopbackHost } from '../policy/host.ts';
@@ -28,8 +29,9 @@ export interface GatewayAloneOptions {
   readonly userName: string;
   /** `user:password` for the upstream proxy of the settings. */
   readonly upstreamLogin?: Secret | null;
-  readonly listen: { readonly host: string; readonly port: number };
-  /** `--auth`: a random user and password in the proxy URL; without it only loopback is listened on. */
+  /** Begun before the plan was made: `openGatewayListener`. */
+  readonly listener: Promise<HeldListener>;
+  /** `--auth`: a random user and password in the proxy URL. */
   readonly auth: boolean;
   readonly clock: Clock;
   readonly random: Random;
@@ -49,13 +51,23 @@ export interface GatewayAlone extends AsyncDisposable {
   onDecision(listener: (record: unknown) => void): Promise<void>;
 }
 
-export async function startGatewayAlone(options: GatewayAloneOptions): Promise<GatewayAlone> {
-  if (!options.auth && !isLoopbackHost(options.listen.host)) {
+/** Without `auth` only loopback is listened on. */
+export function openGatewayListener(
+  listen: { readonly host: string; readonly port: number },
+  { auth }: { readonly auth: boolean },
+): Promise<HeldListener> {
+  if (!auth && !isLoopbackHost(listen.host)) {
     throw new BottleError('usage', {
-      message: `--listen ${options.listen.host} is open to others, who could use the bottle's credentials`,
+      message: `--listen ${listen.host} is open to others, who could use the bottle's credentials`,
       hint: 'add --auth, or listen on 127.0.0.1',
     });
   }
+  const listener = holdListener(listen);
+  listener.catch(ignoreUnlessAwaited);
+  return listener;
+}
+
+export async function startGatewayAlone(options: GatewayAloneOptions): Promise<GatewayAlone> {
   const paths = bottlePaths(options.paths, options.plan.slug);
   const proxyAuth = options.auth ? { user: 'bottle', password: randomHex(options.random, 16) } : undefined;
   const handover = prepareHandover({ ...options, ...(proxyAuth === undefined ? {} : { proxyAuth }) });
@@ -65,7 +77,7 @@ export async function startGatewayAlone(options: GatewayAloneOptions): Promise<G
     fs.writeFileSync(path.join(paths.runtime, 'control.nonce'), handover.controlNonce, { mode: 0o600 });
     const ca = path.join(paths.root, 'ca.pem');
     fs.writeFileSync(ca, handover.caCertificate, { mode: 0o644 });
-    const listener = await holdListener(options.listen);
+    const listener = await options.listener;
     const bundle = await startBottleBundle({
       options,
       paths,

@@ -18,7 +18,7 @@ export const HOST_UIDS = { first: 2_000_000, count: 1_000 } as const;
 
 /** Prefers the owner of a tree that is to be used again, so that the host need not walk it to change owners. */
 export async function allocateUid(preferred: number | null = null): Promise<HostUid> {
-  const inRange = preferred !== null && preferred >= HOST_UIDS.first && preferred < HOST_UIDS.first + HOST_UIDS.count;
+  const inRange = preferred !== null && isOurs(preferred);
   // A look into the tree that has just ended is a process of that user for a moment longer.
   for (let wait = 5; inRange && wait < PREFERRED_WAIT_MS; wait *= 2) {
     const held = await take(preferred, uidsInUse());
@@ -34,6 +34,10 @@ export async function allocateUid(preferred: number | null = null): Promise<Host
     message: `no host uid is free between ${HOST_UIDS.first} and ${HOST_UIDS.first + HOST_UIDS.count - 1}`,
     hint: 'bot-bottle list active',
   });
+}
+
+function isOurs(uid: number): boolean {
+  return uid >= HOST_UIDS.first && uid < HOST_UIDS.first + HOST_UIDS.count;
 }
 
 const PREFERRED_WAIT_MS = 1_000;
@@ -94,7 +98,8 @@ function uidsInUse(): ReadonlySet<number> {
     .map((line) => Number(line.split(':')[2]));
   const owners = fs
     .readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && !isDead(name))
-    .map((pid) => fs.statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? 0);
-  return new Set([...accounts, ...owners]);
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => ({ pid, uid: fs.statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? 0 }))
+    .filter(({ pid, uid }) => isOurs(uid) && !isDead(pid));
+  return new Set([...accounts, ...owners.map(({ uid }) => uid)]);
 }

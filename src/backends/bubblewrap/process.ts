@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { BottleError } from '../../kernel/errors.ts';
+import { ignoreUnlessAwaited } from '../../kernel/promises.ts';
 import { KiB, LIMITS } from '../../kernel/limits.ts';
 import { MARK, processTree } from '../../platform/processes.ts';
 import { LineReader } from '../../platform/line-reader.ts';
@@ -214,10 +215,6 @@ function writeOnce(pipe: Writable, content: string | Uint8Array): void {
 
 function ignoreClosedPipe(failure: Error): void {
   if (!('code' in failure)) throw failure;
-}
-
-function ignoreUnlessAwaited(): void {
-  // Whoever awaits the promise gets the same rejection; without anybody waiting it must not end the launcher.
 }
 
 export async function waitForExit(bottle: BottleProcess, graceMs: number): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { BottleError } from '../../kernel/errors.ts';
-import { startGatewayAlone } from '../../launch/gateway-alone.ts';
+import { openGatewayListener, startGatewayAlone } from '../../launch/gateway-alone.ts';
 import { buildPlan } from '../../launch/plan.ts';
 import { resolveSecrets } from '../../launch/secrets.ts';
 import { freshSlug } from '../../launch/slug.ts';
@@ -14,6 +14,8 @@ export async function gateway(context: CliContext, raw: Record<string, unknown>)
   const options = GatewayOptionsSchema.parse(raw);
   if (options.bottle.length === 0)
     throw new BottleError('usage', { message: 'whose routes?', hint: 'bot-bottle gateway --bottle NAME' });
+  // Another process binds it; meanwhile the plan is made.
+  const listener = openGatewayListener(options.listen, options);
   const bottle = context.manifests().loadEffective(options.bottle);
   const slug = freshSlug('gateway', systemRandom);
   const { plan, secrets } = buildPlan(gatewayInput(context, bottle, slug));
@@ -24,7 +26,7 @@ export async function gateway(context: CliContext, raw: Record<string, unknown>)
     values: resolveSecrets(secrets, context.secrets),
     userName: context.userName,
     upstreamLogin: context.settings().upstream.proxy?.login ?? null,
-    listen: options.listen,
+    listener,
     auth: options.auth,
     clock: systemClock,
     random: systemRandom,

@@ -1,9 +1,9 @@
 import { constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
-import { STATUS_CODES } from 'node:http';
 import { Duplex } from 'node:stream';
 import { createBodyDecoder, encodeChunk, encodeLastChunk, type BodyDecoder } from '../../protocol/http1/body.ts';
 import { requestFraming } from '../../protocol/http1/framing.ts';
 import { parseRequestHead, serialiseResponseHead, type RequestHead } from '../../protocol/http1/head.ts';
+import { reasonPhrase } from '../../protocol/http1/reason-phrases.ts';
 import {
   pairsOf,
   streamFields,
@@ -185,7 +185,7 @@ export class UpstreamStream extends Duplex {
       return;
     }
     const framing = status < 200 ? [] : this.#framing({ status, headers }, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
-    const head = serialiseResponseHead(status, STATUS_CODES[status] ?? '', [...headers, ...framing]);
+    const head = serialiseResponseHead(status, reasonPhrase(status), [...headers, ...framing]);
     this.push(Buffer.from(head, 'latin1'));
   }
 
