@@ -1,9 +1,7 @@
 import { performance } from 'node:perf_hooks';
-import { spawn } from 'node:child_process';
-import path from 'node:path';
 import { mitmproxy, ours, type Contender, type World } from './contenders.ts';
+import { perform } from './load.ts';
 import { CONTENDERS, type ContenderId, type Measure } from './measures.ts';
-import { waitForExit } from './processes.ts';
 import { median, type Cell, type Row } from './report.ts';
 
 const MEASURE: Measure = {
@@ -17,7 +15,7 @@ const MEASURE: Measure = {
   bar: { ours: 'scanned', peer: 'mitm', must: 0.5, aim: 0.33 },
 };
 
-/** Starts each proxy anew, and stops the clock at the first answer through it; the client's own start is in every one. */
+/** Starts each proxy anew, and stops the clock at the first answer through it; the client is this process. */
 export async function coldStarts(
   world: World,
   { withMitm, rounds }: { readonly withMitm: boolean; readonly rounds: number },
@@ -42,12 +40,7 @@ async function timed(
   const began = performance.now();
   const contender = await start();
   try {
-    const script = path.join(import.meta.dirname, 'load.ts');
-    const child = spawn(process.execPath, [script, JSON.stringify(MEASURE.task(contender.target))], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    await waitForExit(child);
-    if (child.exitCode !== 0) throw new Error(`${contender.name} gave no answer`);
+    await perform(MEASURE.task(contender.target));
     times.set(id, [...(times.get(id) ?? []), performance.now() - began]);
   } finally {
     await contender.stop();

@@ -133,6 +133,10 @@ const REROUTE = (world: World): string => `
 def server_connect(data):
     port = {443: ${String(world.origin.h1)}, 8443: ${String(world.origin.h2)}}[data.server.address[1]]
     data.server.address = ("127.0.0.1", port)
+
+def responseheaders(flow):
+    if "event-stream" in flow.response.headers.get("content-type", ""):
+        flow.response.stream = True
 `;
 
 /** As a scanning addon is usually written: each pattern in turn over the whole body. */

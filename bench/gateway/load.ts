@@ -375,7 +375,7 @@ async function first(task: Extract<Task, { kind: 'first' }>): Promise<Result> {
   return { count: 1, seconds: 0 };
 }
 
-async function perform(task: Task): Promise<Result> {
+export async function perform(task: Task): Promise<Result> {
   switch (task.kind) {
     case 'get':
       return get(task);

@@ -27,6 +27,8 @@ export interface Usage {
 export interface Bar {
   readonly ours: ContenderId;
   readonly peer: ContenderId;
+  /** Measure that the peer's figure is taken from, where it can't do this one. */
+  readonly peerMeasure?: string;
   readonly must: number;
   readonly aim: number;
 }
@@ -52,6 +54,17 @@ export function measures({ durationMs, bulkBytes, counts }: Scale): readonly Mea
     protocol: 'h1',
   });
   return [
+    {
+      id: 'memory-idle',
+      title: 'memory after one request (PSS)',
+      unit: 'MiB',
+      better: 'less',
+      task: (target) => ({ ...target, kind: 'first' }),
+      protocol: 'h1',
+      figure: (_result, usage) => usage.memoryMiB,
+      without: ['direct', 'tunnel'],
+      bar: { ours: 'scanned', peer: 'mitm', must: 1.3, aim: 1 },
+    },
     {
       id: 'get-32',
       title: 'GET, 32 connections',
@@ -132,7 +145,8 @@ export function measures({ durationMs, bulkBytes, counts }: Scale): readonly Mea
       protocol: 'h1',
       figure: p50,
       without: ['mitm-scan'],
-      bar: { ours: 'scanned', peer: 'mitm', must: 1.2, aim: 1 },
+      // 1.2 and 1.8 times as fast.
+      bar: { ours: 'scanned', peer: 'mitm', must: 0.83, aim: 0.56 },
     },
     {
       id: 'events',
@@ -143,7 +157,8 @@ export function measures({ durationMs, bulkBytes, counts }: Scale): readonly Mea
       protocol: 'h1',
       figure: p50,
       // Its addon looks at whole bodies, so events come all at the end.
-      without: ['mitm', 'mitm-scan'],
+      without: ['mitm-scan'],
+      bar: { ours: 'scanned', peer: 'mitm', must: 0.8, aim: 0.65 },
     },
     {
       id: 'websocket',
@@ -163,6 +178,7 @@ export function measures({ durationMs, bulkBytes, counts }: Scale): readonly Mea
       task: (target) => ({ ...target, kind: 'h2', streams: 32, durationMs }),
       protocol: 'h2',
       figure: perSecond,
+      bar: { ours: 'scanned', peer: 'mitm', peerMeasure: 'get-32', must: 3, aim: 6 },
     },
     {
       id: 'memory',

@@ -24,11 +24,12 @@ export interface Verdict {
 }
 
 /** Ratio of ours to the peer, held against the bar. */
-export function judge(row: Row): Verdict | null {
+export function judge(row: Row, rows: readonly Row[] = [row]): Verdict | null {
   const { bar, better } = row.measure;
   if (bar === undefined) return null;
   const ours = valueOf(row, bar.ours);
-  const peer = valueOf(row, bar.peer);
+  const of = bar.peerMeasure === undefined ? row : rows.find(({ measure }) => measure.id === bar.peerMeasure);
+  const peer = of === undefined ? null : valueOf(of, bar.peer);
   if (ours === null || peer === null) return null;
   const ratio = ours / peer;
   const reaches = (limit: number): boolean => (better === 'more' ? ratio >= limit : ratio <= limit);
@@ -46,13 +47,15 @@ function cellText(cell: Cell): string {
 export function asTable(rows: readonly Row[]): string {
   const header = ['', ...CONTENDERS, 'ours / peer', 'bar: must · aim'];
   const body = rows.map((row) => {
-    const verdict = judge(row);
+    const verdict = judge(row, rows);
     const { bar } = row.measure;
     return [
       `${row.measure.title} (${row.measure.unit})`,
       ...CONTENDERS.map((id) => cellText(row.cells.get(id) ?? null)),
       verdict === null ? '' : `${verdict.ratio.toFixed(2)} ${verdict.reached}`,
-      bar === undefined ? '' : `${String(bar.must)} · ${String(bar.aim)} × ${bar.peer}`,
+      bar === undefined
+        ? ''
+        : `${String(bar.must)} · ${String(bar.aim)} × ${bar.peer}${bar.peerMeasure === undefined ? '' : `, ${bar.peerMeasure}`}`,
     ];
   });
   const all = [header, ...body];
