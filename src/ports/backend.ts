@@ -1,5 +1,6 @@
 import type { BackendName, BottlePlan, ListenerRole } from '../schema/plan.ts';
 import type { Secret } from '../kernel/secret.ts';
+import type { LimitSupport, ReachedLimit } from '../schema/limits.ts';
 
 /** What a backend can enforce. A plan that needs more is refused, never weakened. */
 export interface BackendCapabilities {
@@ -14,14 +15,6 @@ export interface BackendCapabilities {
 export type BackendProbe =
   | { readonly available: true; readonly why: string }
   | { readonly available: false; readonly why: string; readonly fix: string };
-
-/** Which limits this machine can really enforce, decided before anything starts. */
-export interface LimitSupport {
-  readonly memory: 'cgroup2' | 'cgroup1' | 'watchdog';
-  readonly pids: 'cgroup2' | 'cgroup1' | 'rlimit';
-  readonly cpus: 'cgroup2' | 'cgroup1' | 'none';
-  readonly disk: 'none' | 'quota' | 'rlimit';
-}
 
 /** A listener that lives in the bottle's network namespace and is held by the launcher as a file descriptor. */
 export interface BottleListener {
@@ -41,6 +34,8 @@ export interface AgentExit {
   /** The agent's own code, or 128 + signal number. */
   readonly exitCode: number;
   readonly signal: string | null;
+  /** Limits of the bottle that the kernel or a watchdog had to hold. */
+  readonly reached: readonly ReachedLimit[];
 }
 
 /** One wall, looked at from inside by our probe or from outside by the host (SECURITY S4). */

@@ -16,7 +16,7 @@ describe('a bottle', () => {
   test('runs a program and passes on its output and exit code', async () => {
     await using started = await startBottle();
     const finished = await started.run(['sh', '-c', 'cat; echo hello; echo oops >&2; exit 7'], {}, 'input\n');
-    expect(finished).toEqual({ exitCode: 7, signal: null, stdout: 'input\nhello\n', stderr: 'oops\n' });
+    expect(finished).toEqual({ exitCode: 7, signal: null, reached: [], stdout: 'input\nhello\n', stderr: 'oops\n' });
   });
 
   test.each([
@@ -89,7 +89,7 @@ describe('a bottle', () => {
     expect(processTree(process.pid)).toContain(pid);
     expect(lines.filter((line) => line.includes(value))).toEqual([]);
     started.bottle.stdin?.end('4711\n');
-    expect(await running).toEqual({ exitCode: 0, signal: null });
+    expect(await running).toEqual({ exitCode: 0, signal: null, reached: [] });
   });
 
   test('two bottles have other uids, processes and ports, and leave nothing behind', async () => {

@@ -1,17 +1,42 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bubblewrapBackend } from '../../src/backends/bubblewrap/backend.ts';
 import { leftovers } from './support/leftovers.ts';
-import { collect, firstLine, World } from './support/world.ts';
+import { collect, firstLine, World, type CliResult, type RunOptions } from './support/world.ts';
 
 /** Attacks from inside on each limit; what this machine can't hold must be refused by name instead. */
 const support = await bubblewrapBackend({ runtimeDirectory: () => '/nonexistent' }).limits();
+
+const IS_ROOT = process.getuid?.() === 0;
+const NOBODY = 65534;
 
 function limited(resources: string): World {
   const world = new World();
   world.bottle('limited', `resources: ${resources}`);
   return world;
+}
+
+/** An ordinary user without a delegated group: nothing but the watchdog holds. */
+class Ordinary {
+  readonly world: World;
+  readonly options: RunOptions;
+
+  constructor(resources: string) {
+    this.world = limited(resources);
+    fs.chmodSync(this.world.root, 0o755);
+    if (IS_ROOT) execFileSync('chown', ['-R', `${String(NOBODY)}:${String(NOBODY)}`, this.world.root]);
+    this.options = IS_ROOT ? { uid: NOBODY } : {};
+  }
+
+  run(args: readonly string[]): Promise<CliResult> {
+    return this.world.run(args, this.options);
+  }
+
+  [Symbol.dispose](): void {
+    this.world[Symbol.dispose]();
+  }
 }
 
 const RUN = ['run', '--bottle', 'limited', '--workspace', 'none', '--'];
@@ -21,7 +46,7 @@ describe('G-SELF resources of a bottle', () => {
     using world = limited('{memory: 192MiB}');
     const hog = 'import time\nkept = []\nwhile True:\n  kept.append(bytearray(8 << 20))\n  time.sleep(0.005)';
     const result = await world.run([...RUN, 'python3', '-c', hog]);
-    expect(result).toMatchObject({ code: 137, signal: null });
+    expect(result).toMatchObject({ code: 137, signal: null, stderr: 'bot-bottle: memory limit 192 MiB reached\n' });
     expect(leftovers(world)).toEqual([]);
   });
 
@@ -31,6 +56,8 @@ describe('G-SELF resources of a bottle', () => {
     const result = await world.run([...RUN, 'sh', '-c', script]);
     expect(result.stdout).not.toContain('all');
     expect(result.code).not.toBe(0);
+    // A limit of the user's, unlike a group, does not count what it refused.
+    if (support.pids !== 'rlimit') expect(result.stderr).toContain('bot-bottle: process limit 60 reached\n');
     expect(leftovers(world)).toEqual([]);
   });
 
@@ -59,5 +86,59 @@ describe('G-SELF resources of a bottle', () => {
     expect(result.code).toBe(1);
     expect(result.stderr).toContain('disk (this backend has no quota for the workspace)');
     expect(world.slugs()).toEqual([]);
+  });
+});
+
+/** Each takes 24 MiB a step until somebody ends it; none more than 1.5 GiB, should nobody. */
+const HOGS = [
+  { by: 'memory of its own', setup: 'kept = []', step: 'kept.append(bytearray(b"x" * size))' },
+  {
+    by: 'memory of a process that hides itself',
+    setup: 'import ctypes\nctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\nkept = []',
+    step: 'kept.append(bytearray(b"x" * size))',
+  },
+  {
+    by: 'files without a name, nowhere mapped',
+    setup: 'import os\nfd = os.memfd_create("x")',
+    step: 'os.write(fd, b"x" * size)',
+  },
+  {
+    by: 'shared pages without a file',
+    setup: 'import mmap\nkept = []',
+    step: 'kept.append(mmap.mmap(-1, size)); kept[-1].write(b"x" * size)',
+  },
+];
+
+describe('G-SELF memory without a control group', () => {
+  it.each(HOGS)('$by over the limit ends with 137, and the end says why', async ({ setup, step }) => {
+    using ordinary = new Ordinary('{memory: 256MiB}');
+    const hog = `import time\nsize = 24 << 20\n${setup}\nfor _ in range(64):\n  ${step}\n  time.sleep(0.03)`;
+    const result = await ordinary.run([...RUN, 'python3', '-c', hog]);
+    expect(result).toMatchObject({ code: 137, signal: null, stderr: 'bot-bottle: memory limit 256 MiB reached\n' });
+    expect(leftovers(ordinary.world)).toEqual([]);
+  });
+
+  it('the process that takes most is ended, and the agent that started it goes on', async () => {
+    using ordinary = new Ordinary('{memory: 256MiB}');
+    const hog = 'import time\nkept = []\nwhile True:\n  kept.append(bytearray(b"x" * (24 << 20)))\n  time.sleep(0.03)';
+    const result = await ordinary.run([...RUN, 'sh', '-c', `python3 -c '${hog}'; echo "it ended with $?"`]);
+    expect(result).toMatchObject({ code: 0, stdout: 'it ended with 137\n' });
+    expect(result.stderr).toContain('memory limit 256 MiB reached');
+  });
+
+  it('what is mapped is not counted twice', async () => {
+    using ordinary = new Ordinary('{memory: 256MiB}');
+    const honest = [
+      'import mmap, os, time',
+      'fd = os.memfd_create("x"); os.ftruncate(fd, 150 << 20)',
+      'one = mmap.mmap(fd, 150 << 20)',
+      'for _ in range(150): one.write(b"x" * (1 << 20))',
+      'time.sleep(1.5); print("done")',
+    ].join('\n');
+    expect(await ordinary.run([...RUN, 'python3', '-c', honest])).toMatchObject({
+      code: 0,
+      stdout: 'done\n',
+      stderr: '',
+    });
   });
 });

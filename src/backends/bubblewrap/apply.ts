@@ -12,11 +12,12 @@ import type { AgentCommand, AgentExit, ApplyContext, BottleListener, GatedBottle
 import { commandFields, encodeFrame } from '../probe/frames.ts';
 import type { BubblewrapOptions, PlannedBottle } from './backend.ts';
 import { assembleSeccomp } from './bpf.ts';
-import { applyCgroup, removeCgroup, type PlannedCgroup } from './cgroups.ts';
+import { applyCgroup, reachedIn, removeCgroup, type PlannedCgroup } from './cgroups.ts';
 import { renderInvocation } from './invocation.ts';
 import { preparePlaces } from './places.ts';
-import { proportionalBytes, startProcess, waitForExit, type BottleProcess } from './process.ts';
+import { startProcess, waitForExit, type BottleProcess } from './process.ts';
 import { proveConfinement } from './prove.ts';
+import { watchMemory, type MemoryWatch } from './watch.ts';
 
 /** With the agent's own streams, for those of them that are pipes. */
 export interface BubblewrapBottle extends GatedBottle {
@@ -26,8 +27,6 @@ export interface BubblewrapBottle extends GatedBottle {
   /** The host uid the bottle runs as. */
   readonly hostUid: number;
 }
-
-const WATCH_MS = 500;
 
 export async function applyBubblewrap(
   planned: PlannedBottle,
@@ -183,14 +182,14 @@ class RunningBottle implements BubblewrapBottle {
         value instanceof Secret ? reveal(value, 'pipe') : value,
       ]),
     );
-    const { bottle } = this.#parts;
+    const { bottle, planned } = this.#parts;
+    using watch = await this.#watchMemory();
     bottle.orders.end(encodeFrame(commandFields({ ...command, env })));
-    const watch = this.#watchMemory();
-    try {
-      return agentExit(await bottle.exited);
-    } finally {
-      clearInterval(watch);
-    }
+    const exit = agentExit(await bottle.exited);
+    return {
+      ...exit,
+      reached: [...(watch?.reached() ?? []), ...reachedIn(planned.plan.cgroups, planned.plan.resources)],
+    };
   }
 
   async stop(graceMs: number): Promise<void> {
@@ -207,17 +206,13 @@ class RunningBottle implements BubblewrapBottle {
     await this.#parts.scope[Symbol.asyncDispose]();
   }
 
-  #watchMemory(): NodeJS.Timeout | undefined {
+  async #watchMemory(): Promise<MemoryWatch | null> {
     const { resources, support } = this.#parts.planned.plan;
     const limit = resources.memoryBytes;
-    if (limit === undefined || support.memory !== 'watchdog') return undefined;
-    return setInterval(() => {
-      void this.hostPid.then((pid) => {
-        if (proportionalBytes(processTree(pid)) <= limit) return;
-        this.#parts.context.journal({ step: 'memory-limit', detail: { bytes: limit } });
-        signalProcess(pid, 'SIGKILL');
-      });
-    }, WATCH_MS);
+    if (limit === undefined || support.memory !== 'watchdog') return null;
+    return watchMemory(await this.hostPid, limit, () => {
+      this.#parts.context.journal({ step: 'memory-limit', detail: { bytes: limit } });
+    });
   }
 }
 
@@ -230,7 +225,7 @@ function agentExit({
 }: {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-}): AgentExit {
+}): Omit<AgentExit, 'reached'> {
   if (signal !== null) return { exitCode: SIGNAL_BASE + os.constants.signals[signal], signal };
   const exitCode = code ?? 1;
   const byNumber = Object.entries(os.constants.signals).find(([, number]) => number === exitCode - SIGNAL_BASE);

@@ -1,7 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { BottleError } from '../../kernel/errors.ts';
-import type { LimitSupport } from '../../ports/backend.ts';
+import type { LimitSupport, ReachedLimit } from '../../schema/limits.ts';
+import { readTextOrNull } from '../../platform/processes.ts';
 import type { Resources } from '../../schema/plan.ts';
 
 /**
@@ -27,8 +28,14 @@ const SIGN = {
 const MOUNT = '/sys/fs/cgroup';
 let trial = 0;
 
-/** `self` is `/proc/self/cgroup`; lines `id:controllers:path`, version 2 with id 0 and no controllers. */
-export function findCgroupBases(self: string, mount: string = MOUNT): CgroupBases {
+/**
+ * `self` is `/proc/self/cgroup`; lines `id:controllers:path`, version 2 with id 0 and no controllers. `works` tries
+ * whether groups made below a place have the controller.
+ */
+export function findCgroupBases(
+  self: string,
+  works: (base: CgroupBase, controller: Controller) => boolean = tryOut,
+): CgroupBases {
   const lines = self.split('\n').flatMap((line) => {
     const [, controllers, ...rest] = line.split(':');
     return controllers === undefined ? [] : [{ controllers: controllers.split(','), path: rest.join(':') }];
@@ -37,29 +44,29 @@ export function findCgroupBases(self: string, mount: string = MOUNT): CgroupBase
     const first = lines.find(({ controllers }) => controllers.includes(controller));
     const second = lines.find(({ controllers }) => controllers.length === 1 && controllers[0] === '');
     const candidates: CgroupBase[] = [
-      ...(first === undefined ? [] : versionOne(controller, first.path, mount)),
-      ...(second === undefined ? [] : versionTwo(second.path, mount)),
+      ...(first === undefined ? [] : versionOne(controller, first.path)),
+      ...(second === undefined ? [] : versionTwo(second.path)),
     ];
     return candidates.find((base) => works(base, controller)) ?? null;
   };
   return { memory: find('memory'), pids: find('pids'), cpu: find('cpu') };
 }
 
-function versionOne(controller: Controller, own: string, mount: string): readonly CgroupBase[] {
+function versionOne(controller: Controller, own: string): readonly CgroupBase[] {
   const places = controller === 'cpu' ? ['cpu', 'cpu,cpuacct'] : [controller];
   // In a container the mount begins at the container's own group, while the path is told from the host's root.
   return places.flatMap((place) => [
-    { version: 1, directory: path.join(mount, place, own) },
-    { version: 1, directory: path.join(mount, place) },
+    { version: 1, directory: path.join(MOUNT, place, own) },
+    { version: 1, directory: path.join(MOUNT, place) },
   ]);
 }
 
 /** A group with processes can't hand controllers down, so the place is beside us or, for root, at the top. */
-function versionTwo(own: string, mount: string): readonly CgroupBase[] {
-  return [path.join(mount, path.dirname(own)), mount].map((directory) => ({ version: 2, directory }));
+function versionTwo(own: string): readonly CgroupBase[] {
+  return [path.join(MOUNT, path.dirname(own)), MOUNT].map((directory) => ({ version: 2, directory }));
 }
 
-function works(base: CgroupBase, controller: Controller): boolean {
+function tryOut(base: CgroupBase, controller: Controller): boolean {
   trial += 1;
   const directory = path.join(base.directory, `bot-bottle-trial-${process.pid}-${trial}`);
   try {
@@ -95,14 +102,18 @@ export function supportFrom(bases: CgroupBases): LimitSupport {
 /** The groups of one bottle: a directory for each hierarchy that a limit needs. */
 export interface PlannedCgroup {
   readonly directory: string;
-  readonly settings: readonly { readonly file: string; readonly value: string }[];
+  readonly settings: readonly CgroupSetting[];
+}
+export interface CgroupSetting {
+  readonly file: string;
+  readonly value: string;
 }
 
 const CPU_PERIOD_US = 100_000;
 
 /** Pure: the directories to make, and what is to be written into them before the agent starts. */
 export function planCgroups(resources: Resources, bases: CgroupBases, name: string): readonly PlannedCgroup[] {
-  const groups = new Map<string, { file: string; value: string }[]>();
+  const groups = new Map<string, CgroupSetting[]>();
   const set = (base: CgroupBase | null, settings: readonly (readonly [file: string, value: string])[]): void => {
     if (base === null) return;
     const directory = path.join(base.directory, name);
@@ -137,6 +148,36 @@ function cpuSettings(base: CgroupBase | null, cpus: number): readonly (readonly 
         ['cpu.cfs_quota_us', String(quota)],
       ]
     : [['cpu.max', `${quota} ${CPU_PERIOD_US}`]];
+}
+
+/** Where a group counts how often a limit had to be held, by the setting that it belongs to. */
+const COUNTERS: readonly { readonly setting: string; readonly file: string; readonly key: string }[] = [
+  { setting: 'memory.limit_in_bytes', file: 'memory.oom_control', key: 'oom_kill' },
+  { setting: 'memory.max', file: 'memory.events', key: 'oom_kill' },
+  { setting: 'pids.max', file: 'pids.events', key: 'max' },
+];
+
+/** Asked at the bottle's end, before its groups are removed. */
+export function reachedIn(groups: readonly PlannedCgroup[], { memoryBytes, pids }: Resources): readonly ReachedLimit[] {
+  const wasHeld = (kind: 'memory' | 'pids'): boolean =>
+    groups.some(({ directory, settings }) =>
+      COUNTERS.some(
+        ({ setting, file, key }) =>
+          setting.startsWith(`${kind}.`) &&
+          settings.some((planned) => planned.file === setting) &&
+          countIn(readTextOrNull(path.join(directory, file)) ?? '', key) > 0,
+      ),
+    );
+  return [
+    ...(memoryBytes !== undefined && wasHeld('memory') ? [{ resource: 'memory' as const, limit: memoryBytes }] : []),
+    ...(pids !== undefined && wasHeld('pids') ? [{ resource: 'pids' as const, limit: pids }] : []),
+  ];
+}
+
+/** Of the kernel's flat keyed files: `oom_kill 3`. */
+export function countIn(text: string, key: string): number {
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${key} `));
+  return Number(line?.slice(key.length + 1) ?? 0);
 }
 
 /** Counts of swap are optional in the kernel; everything else must be writable, or the limit would not hold. */

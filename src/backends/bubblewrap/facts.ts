@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { BottleError } from '../../kernel/errors.ts';
-import type { LimitSupport } from '../../ports/backend.ts';
+import type { LimitSupport } from '../../schema/limits.ts';
 import { supportFrom, type CgroupBases } from './cgroups.ts';
 import { ETC_VISIBLE, PROC_MASKED, PROC_READ_ONLY } from './visible.ts';
 import { ARCHITECTURES, type Architecture } from './syscalls.ts';

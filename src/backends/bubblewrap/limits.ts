@@ -1,6 +1,6 @@
 import { BottleError } from '../../kernel/errors.ts';
 import { MiB } from '../../kernel/limits.ts';
-import type { LimitSupport } from '../../ports/backend.ts';
+import type { LimitSupport } from '../../schema/limits.ts';
 import type { Resources } from '../../schema/plan.ts';
 
 /**

@@ -227,16 +227,3 @@ export async function waitForExit(bottle: BottleProcess, graceMs: number): Promi
     throw failure;
   }
 }
-
-/** Sum of what the processes use of memory, shared pages by share; a process that just ended uses none. */
-export function proportionalBytes(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => {
-    try {
-      const text = fs.readFileSync(`/proc/${String(pid)}/smaps_rollup`, 'utf8');
-      return sum + Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * KiB;
-    } catch (failure) {
-      if (failure instanceof Error && 'code' in failure) return sum;
-      throw failure;
-    }
-  }, 0);
-}

@@ -13,7 +13,7 @@ import { chooseBackend } from './backend-choice.ts';
 import { prepare } from './prepare.ts';
 import { runSession } from './session.ts';
 import { launchOnTerminal, type Prepared, type Subject } from './start.ts';
-import { jsonResult, summary } from './summary.ts';
+import { jsonResult, limitLines, summary } from './summary.ts';
 import { holdWork } from './work-of.ts';
 
 /**
@@ -99,6 +99,7 @@ async function resumeQuietly(context: CliContext, { built, origin, options }: Qu
   });
   if (options.json) context.terminal.result(JSON.stringify(jsonResult(result)));
   else if (quiet) context.terminal.say(summary(result));
+  else for (const line of limitLines(result)) context.terminal.say(`bot-bottle: ${line.trim()}`);
   return result.exit.exitCode;
 }
 

@@ -8,6 +8,7 @@ import { askSecrets } from '../secret-prompts.ts';
 import { chooseBackend } from './backend-choice.ts';
 import { originOf, prepare } from './prepare.ts';
 import { runSession } from './session.ts';
+import { limitLines } from './summary.ts';
 import { table } from '../terminal.ts';
 
 /** Any command as the agent. The streams and the exit code are the command's own; ours is silence unless we fail. */
@@ -58,6 +59,7 @@ export async function run(
           },
         }),
   });
+  for (const line of limitLines(result)) context.terminal.say(`bot-bottle: ${line.trim()}`);
   if (say !== null) say(ended(result, elapsed()));
   return result.exit.exitCode;
 }

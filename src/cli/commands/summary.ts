@@ -1,3 +1,4 @@
+import { reachedText } from '../../policy/resources.ts';
 import type { SessionResult } from './session.ts';
 
 /** What happened, and what to do with the work (UX "After it"). */
@@ -7,8 +8,13 @@ export function summary(result: SessionResult, name: string = result.slug): stri
     `${name} ended (exit ${String(result.exit.exitCode)}) after ${duration(result.elapsedMs)} · ` +
       `${plural(allow, 'request')} allowed, ${String(deny)} refused`,
   ];
-  lines.push(...workLines(result));
+  lines.push(...limitLines(result), ...workLines(result));
   return lines.join('\n');
+}
+
+/** Why something in the bottle was ended or refused that the agent may not know the reason of. */
+export function limitLines({ exit }: Pick<SessionResult, 'exit'>): readonly string[] {
+  return exit.reached.map((reached) => `  ${reachedText(reached)}`);
 }
 
 /** REFERENCE 4: `{slug, exitCode, preserved, branches, decisions, proposals}`, the last line of stdout. */
@@ -21,6 +27,7 @@ export function jsonResult(result: SessionResult): Record<string, unknown> {
     branches: [],
     decisions: result.decisions,
     proposals: [],
+    limitsReached: result.exit.reached.map((reached) => ({ ...reached, text: reachedText(reached) })),
     runsOnOpen: result.settlement.kind === 'unchanged' ? [] : result.settlement.runsOnOpen,
     stateDirectory: preserved ? result.stateDirectory : null,
   };
