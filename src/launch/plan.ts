@@ -108,7 +108,7 @@ export function buildPlan(input: PlanInput): BuiltPlan {
     gateway,
     credentials: credentials.map((name) => ({ name })),
     services: ['egress'],
-    warnings: [...input.warnings, ...input.provision.warnings, ...networkWarnings(gateway)],
+    warnings: [...input.warnings, ...input.provision.warnings, ...openings(gateway)],
   });
   return {
     plan,
@@ -134,19 +134,28 @@ function placeholderNames(input: PlanInput): readonly string[] {
   return [...new Set(declared.map(({ env }) => env))];
 }
 
-/** What opens more than a route says, for preflight. */
-function networkWarnings({ upstream, routes }: BottlePlan['gateway']): readonly string[] {
+/** What opens more than a route says: marked as a danger in preflight (SECURITY S16, S21, S24). */
+export function openings({ upstream, routes }: BottlePlan['gateway']): readonly string[] {
   const names =
     upstream.proxy?.resolves === true
-      ? ['upstream.proxy_resolves: the proxy decides which address a name means; no address is checked here']
+      ? [
+          'upstream.proxy_resolves (settings.yml): names go to the proxy, which decides what address each one means; no address is checked here',
+        ]
       : [];
-  const passed = routes.filter(({ route }) => route.tls === 'passthrough').map(({ route }) => route.host);
   return [
     ...names,
-    ...passed.map(
-      (host) =>
-        `${host} is passed through unseen (tls: passthrough): the same CDN's other customers are reachable through this host`,
-    ),
+    ...routes.flatMap(({ route, source }) => [
+      ...(route.tls === 'passthrough'
+        ? [
+            `${route.host} is passed through unseen (tls: passthrough, ${source}): nothing is scanned there, and the same CDN's other customers are reachable through this host`,
+          ]
+        : []),
+      ...(route.dlp?.outbound_detectors === false
+        ? [
+            `${route.host} is not scanned (outbound_detectors: false, ${source}): what leaves there is looked at for placeholders alone`,
+          ]
+        : []),
+    ]),
   ];
 }
 

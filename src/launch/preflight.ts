@@ -1,13 +1,16 @@
 import {
   explainJson,
   explainLines,
+  originOf,
   placeText,
   secretsInClear,
   type EffectiveBottle,
   type ExplainedLine,
   type ExplainedManifest,
 } from '../manifest/index.ts';
+import type { Unenforced } from '../policy/resources.ts';
 import type { BottlePlan } from '../schema/plan.ts';
+import { openings } from './plan.ts';
 
 /** What a start is about to do, for the operator to say yes to: values masked, each line with where it comes from. */
 export interface Preflight {
@@ -36,21 +39,46 @@ export interface PreflightParts {
   readonly wall: string;
   /** Values that are forwarded but not scanned for, with the reason (SECURITY S14). */
   readonly weakValues: readonly string[];
+  /** Limits that this machine does not hold to the letter. */
+  readonly unenforced: readonly Unenforced[];
+  /** Other backends that would work on this machine. */
+  readonly alsoHere: readonly string[];
 }
 
 export function preflight(parts: PreflightParts): Preflight {
   const { plan, bottle } = parts;
+  const opened = openings(plan.gateway);
+  const said = new Set(opened);
   return {
-    title: [plan.label ?? plan.agent, parts.providerTitle, plan.backend].join(' · '),
+    title: [plan.label ?? plan.agent, parts.providerTitle, backendText(parts)].join(' · '),
     manifest: bottle.manifest.entries.size === 0 ? [] : explainLines(bottle),
     added: addedLines(parts),
     warnings: [
       ...clearValues(bottle),
+      ...opened.map((text): PreflightWarning => ({ level: 'danger', text, fix: [] })),
       ...openRoutes(bottle),
+      ...limitWarnings(bottle, parts.unenforced),
       ...parts.weakValues.map(note),
-      ...plan.warnings.filter((text) => !text.includes(' would be inside in clear ')).map(note),
+      ...plan.warnings.filter((text) => !said.has(text) && !text.includes(' would be inside in clear ')).map(note),
     ],
   };
+}
+
+/** `bubblewrap (docker and vm also here: --backend)` */
+function backendText({ plan, alsoHere }: PreflightParts): string {
+  if (alsoHere.length === 0) return plan.backend;
+  const last = alsoHere.at(-1) ?? '';
+  const names = alsoHere.length === 1 ? last : `${alsoHere.slice(0, -1).join(', ')} and ${last}`;
+  return `${plan.backend} (${names} also here: --backend)`;
+}
+
+/** What was asked for and is not held, or only watched. */
+export function limitWarnings(bottle: EffectiveBottle, limits: readonly Unenforced[]): readonly PreflightWarning[] {
+  return limits.map(({ resource, level, why }) => ({
+    level: level === 'absent' ? 'danger' : 'note',
+    text: `${resource} (${placeText(originOf(bottle, ['resources', resource]))}) is ${why}`,
+    fix: [],
+  }));
 }
 
 /** For `--json`: the same, with the whole plan. */
@@ -59,6 +87,8 @@ export interface PreflightJson extends ExplainedManifest {
   readonly agent: string;
   readonly backend: string;
   readonly added: readonly ExplainedLine[];
+  readonly unenforced: readonly Unenforced[];
+  readonly alsoHere: readonly string[];
   readonly plan: BottlePlan;
 }
 
@@ -71,6 +101,8 @@ export function preflightJson(parts: PreflightParts): PreflightJson {
     agent: plan.agent,
     backend: plan.backend,
     added,
+    unenforced: parts.unenforced,
+    alsoHere: parts.alsoHere,
     warnings: warnings.map(({ text }) => text),
     plan,
   };
@@ -113,16 +145,6 @@ function clearValues(bottle: EffectiveBottle): readonly PreflightWarning[] {
 function openRoutes(bottle: EffectiveBottle): readonly PreflightWarning[] {
   return bottle.egress.routes.flatMap(({ route, origin }): readonly PreflightWarning[] => {
     const place = placeText(origin);
-    const unscanned: readonly PreflightWarning[] =
-      route.dlp?.outbound_detectors === false
-        ? [
-            {
-              level: 'danger',
-              text: `${route.host} is not scanned (${place}): what leaves there is not looked at`,
-              fix: [],
-            },
-          ]
-        : [];
     const foreign: readonly PreflightWarning[] =
       route.auth === undefined && route.agent_credentials === 'allow'
         ? [
@@ -133,7 +155,7 @@ function openRoutes(bottle: EffectiveBottle): readonly PreflightWarning[] {
             },
           ]
         : [];
-    return [...unscanned, ...foreign];
+    return foreign;
   });
 }
 

@@ -87,11 +87,14 @@ export function effectiveBottle(
     mounts: mountsOf(content, tree, files),
     debug: content.debug ?? false,
     supervise: false,
-    notices: [...notices, ...(content.supervise === undefined ? ['supervise is not built yet, so it is off'] : [])],
+    notices: [...notices, ...(content.supervise === undefined ? [SUPERVISE_OFF] : [])],
     warnings: [...warnings, ...secretsInClear(env, routes).map(clearWarning)],
     manifest: tree,
   };
 }
+
+/** REFERENCE 2: a default whose feature is missing acts as its closed neighbour. */
+const SUPERVISE_OFF = 'supervise is not built yet, so it is off: what it would ask about is refused';
 
 /** The agent's git identity over the bottle's, field by field. */
 export function withAgent(bottle: EffectiveBottle, agent: Agent, files: Files): EffectiveBottle {

@@ -38,6 +38,51 @@ export function unenforced(resources: Resources, support: LimitSupport): readonl
   return found;
 }
 
+/** What keeps a bottle with these limits from being started here. */
+export interface ResourceComplaint {
+  readonly resource: ResourceName;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** Less than this and the bottle could not even be proved: the probe is a Node process. */
+const LEAST = { memoryBytes: 64 * MiB, pids: 4, cpus: 0.01, diskBytes: 16 * MiB } as const;
+export const DELEGATE =
+  'systemd-run --user --scope -p Delegate=yes bot-bottle …   (where controllers are delegated), or without strict: true';
+
+/** `strict` refuses what is only watched too: a watchdog looks a few times a second, the kernel at every page. */
+export function resourceComplaints(resources: Resources, support: LimitSupport): readonly ResourceComplaint[] {
+  const notHeld = unenforced(resources, support).filter(
+    ({ resource, level }) => resources.strict || (resource === 'disk' && level === 'absent'),
+  );
+  return [
+    ...notHeld.map(({ resource, why }) => ({
+      resource,
+      message: `${resource} is ${why}`,
+      hint: resource === 'disk' ? 'leave it out, or write it without strict: true' : DELEGATE,
+    })),
+    ...tooLittle(resources),
+  ];
+}
+
+function tooLittle({ memoryBytes, pids, cpus, diskBytes }: Resources): readonly ResourceComplaint[] {
+  const complaint = (resource: ResourceName, least: string, hint: string): ResourceComplaint => ({
+    resource,
+    message: `no bottle can work with ${resource} below ${least}`,
+    hint,
+  });
+  return [
+    ...(memoryBytes !== undefined && memoryBytes < LEAST.memoryBytes
+      ? [complaint('memory', sizeText(LEAST.memoryBytes), 'memory: 512MiB')]
+      : []),
+    ...(pids !== undefined && pids < LEAST.pids ? [complaint('pids', String(LEAST.pids), 'pids: 256')] : []),
+    ...(cpus !== undefined && cpus < LEAST.cpus ? [complaint('cpus', String(LEAST.cpus), 'cpus: 0.5')] : []),
+    ...(diskBytes !== undefined && diskBytes < LEAST.diskBytes
+      ? [complaint('disk', sizeText(LEAST.diskBytes), 'disk: 1GiB')]
+      : []),
+  ];
+}
+
 /** `memory limit 256 MiB reached`. */
 export function reachedText({ resource, limit }: ReachedLimit): string {
   switch (resource) {

@@ -18,7 +18,7 @@ describe('an effective bottle', () => {
       mounts: [],
       debug: false,
       supervise: false,
-      notices: ['supervise is not built yet, so it is off'],
+      notices: ['supervise is not built yet, so it is off: what it would ask about is refused'],
       warnings: [],
     });
   });

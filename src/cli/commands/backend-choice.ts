@@ -16,11 +16,26 @@ export function chooseBackend(context: CliContext, flag: BackendName | undefined
       hint: `one of: ${BACKEND_NAMES.join(', ')}`,
     });
   }
-  if (known === 'bubblewrap') return bubblewrap(context);
+  const built = builtBackend(context, known);
+  if (built !== null) return built;
   throw new BottleError('feature_missing', {
     message: `the backend ${known} is not built yet`,
     hint: '--backend bubblewrap',
   });
+}
+
+/** What there is. A backend that joins is offered by preflight and looked at by `doctor`. */
+const BUILT: Readonly<Partial<Record<BackendName, (context: CliContext) => Backend>>> = { bubblewrap };
+
+export function builtBackend(context: CliContext, name: BackendName): Backend | null {
+  return BUILT[name]?.(context) ?? null;
+}
+
+/** Other walls that would work on this machine, for preflight to name. */
+export async function otherBackends(context: CliContext, chosen: Backend): Promise<readonly BackendName[]> {
+  const others = BACKEND_NAMES.filter((name) => name !== chosen.capabilities.name);
+  const probes = others.map(async (name) => ({ name, probe: await builtBackend(context, name)?.probe() }));
+  return (await Promise.all(probes)).flatMap(({ name, probe }) => (probe?.available === true ? [name] : []));
 }
 
 export function bubblewrap(context: CliContext): Backend {

@@ -1,10 +1,11 @@
 import fs from 'node:fs';
 import { findProgram } from '../../bundle/host-facts.ts';
 import { BottleError } from '../../kernel/errors.ts';
+import { unenforced } from '../../policy/resources.ts';
 import { BACKEND_NAMES } from '../../schema/plan.ts';
 import type { CliContext } from '../context.ts';
 import { table } from '../terminal.ts';
-import { bubblewrap } from './backend-choice.ts';
+import { bubblewrap, builtBackend } from './backend-choice.ts';
 
 interface BackendRow {
   readonly name: string;
@@ -36,11 +37,14 @@ export async function doctor(context: CliContext, options: { readonly json: bool
 }
 
 async function backendRows(context: CliContext): Promise<readonly BackendRow[]> {
-  const probe = await bubblewrap(context).probe();
-  return BACKEND_NAMES.map((name) => {
-    if (name !== 'bubblewrap') return { name, available: false, why: 'not built yet', fix: null };
-    return { name, available: probe.available, why: probe.why, fix: probe.available ? null : probe.fix };
-  });
+  return await Promise.all(
+    BACKEND_NAMES.map(async (name) => {
+      const backend = builtBackend(context, name);
+      if (backend === null) return { name, available: false, why: 'not built yet', fix: null };
+      const probe = await backend.probe();
+      return { name, available: probe.available, why: probe.why, fix: probe.available ? null : probe.fix };
+    }),
+  );
 }
 
 function node(): CheckRow {
@@ -75,10 +79,13 @@ function home(context: CliContext): CheckRow {
     : { name: 'home', ok: true, why: directory, fix: null };
 }
 
+/** What this machine would not hold, each by name; a bottle that asks for it strictly is refused. */
 async function limits(context: CliContext): Promise<CheckRow> {
   const support = await bubblewrap(context).limits();
-  const why = `memory by ${support.memory}, processes by ${support.pids}, cpus by ${support.cpus}, disk by ${support.disk}`;
-  return { name: 'limits', ok: true, why, fix: null };
+  const everything = { memoryBytes: 1, pids: 1, cpus: 1, diskBytes: 1, strict: false };
+  const weak = unenforced(everything, support).map(({ resource, why }) => `${resource} is ${why}`);
+  const held = `memory by ${support.memory}, processes by ${support.pids}, cpus by ${support.cpus}, disk by ${support.disk}`;
+  return { name: 'limits', ok: true, why: [held, ...weak].join('; '), fix: null };
 }
 
 function print(context: CliContext, backends: readonly BackendRow[], checks: readonly CheckRow[]): void {

@@ -2,12 +2,15 @@ import path from 'node:path';
 import { BottleError } from '../../kernel/errors.ts';
 import { buildPlan, type BuiltPlan, type PlanInput, type PlannedEnv } from '../../launch/plan.ts';
 import { planBind, refuseBindAsRoot } from '../../launch/bind.ts';
+import { limitWarnings } from '../../launch/preflight.ts';
 import { checkCloneSource, checkWorkspaceSource } from '../../launch/workspace.ts';
-import { placeText, secretsInClear, type EffectiveBottle } from '../../manifest/index.ts';
+import { originOf as placeOf, placeText, secretsInClear, type EffectiveBottle } from '../../manifest/index.ts';
 import { reveal } from '../../platform/reveal.ts';
 import type { SourcedRoute } from '../../policy/merge.ts';
+import { resourceComplaints, unenforced, type Unenforced } from '../../policy/resources.ts';
+import type { Backend } from '../../ports/backend.ts';
 import { commandProvider, providerFor, verifyProvision, type ProvisionPlan } from '../../providers/index.ts';
-import { INSIDE, type BackendName, type BottlePlan } from '../../schema/plan.ts';
+import { INSIDE, type BottlePlan } from '../../schema/plan.ts';
 import type { BottleOrigin } from '../../state/bottles.ts';
 import type { CliContext } from '../context.ts';
 
@@ -15,7 +18,7 @@ import type { CliContext } from '../context.ts';
 export interface PrepareRequest {
   readonly agent: string;
   readonly bottle: EffectiveBottle;
-  readonly backend: BackendName;
+  readonly backend: Backend;
   readonly label: string | null;
   readonly slug: string;
   /** `--cwd`, resolved; null when the workspace stays empty unless the manifest says otherwise. */
@@ -29,23 +32,48 @@ export interface PrepareRequest {
   readonly continues?: boolean;
 }
 
-export async function prepare(
-  context: CliContext,
-  request: PrepareRequest,
-): Promise<BuiltPlan & { readonly providerTitle: string }> {
+export interface PreparedPlan extends BuiltPlan {
+  readonly providerTitle: string;
+  /** Limits that this machine does not hold to the letter. */
+  readonly unenforced: readonly Unenforced[];
+}
+
+export async function prepare(context: CliContext, request: PrepareRequest): Promise<PreparedPlan> {
   const { bottle } = request;
+  const weak = await checkResources(bottle, request.backend);
   const provided = await provision(context, request);
   const built = buildPlan({
     ...commonInput(context, bottle),
     slug: request.slug,
     agent: request.agent,
     label: request.label,
-    backend: request.backend,
+    backend: request.backend.capabilities.name,
     provider: request.provider,
     provision: provided,
     workspace: workspaceOf(context, request),
   });
-  return { ...built, providerTitle: provided.title };
+  return { ...built, providerTitle: provided.title, unenforced: weak };
+}
+
+/** Before anything is fetched or made, and with the line that asks for it. */
+async function checkResources(bottle: EffectiveBottle, backend: Backend): Promise<readonly Unenforced[]> {
+  const { resources } = bottle;
+  if (Object.keys(resources).every((key) => key === 'strict')) return [];
+  const support = await backend.limits();
+  const [complaint] = resourceComplaints(resources, support);
+  if (complaint === undefined) return unenforced(resources, support);
+  const { resource, message, hint } = complaint;
+  throw new BottleError('resource_unavailable', {
+    message,
+    hint,
+    key: `resources.${resource}`,
+    position: placeOf(bottle, ['resources', resource]),
+  });
+}
+
+/** For commands that show no preflight. */
+export function warningsOf({ plan, unenforced: weak }: PreparedPlan, bottle: EffectiveBottle): readonly string[] {
+  return [...plan.warnings, ...limitWarnings(bottle, weak).map(({ text }) => text)];
 }
 
 /** What `resume` has to know: names and places. */

@@ -34,7 +34,7 @@ export async function resume(context: CliContext, id: string, raw: Record<string
   const built = await prepare(context, {
     agent: file.agent,
     bottle,
-    backend: backend.capabilities.name,
+    backend,
     label: file.label,
     slug: file.slug,
     workspaceDirectory: origin.source,

@@ -6,7 +6,7 @@ import { systemRandom } from '../../platform/random.ts';
 import { resolveSecrets } from '../../launch/secrets.ts';
 import { askSecrets } from '../secret-prompts.ts';
 import { chooseBackend } from './backend-choice.ts';
-import { originOf, prepare } from './prepare.ts';
+import { originOf, prepare, warningsOf } from './prepare.ts';
 import { runSession } from './session.ts';
 import { limitLines } from './summary.ts';
 import { table } from '../terminal.ts';
@@ -23,7 +23,7 @@ export async function run(
   const built = await prepare(context, {
     agent: 'run',
     bottle,
-    backend: backend.capabilities.name,
+    backend,
     label: null,
     slug: freshSlug('run', systemRandom),
     workspaceDirectory: context.cwd,
@@ -36,7 +36,7 @@ export async function run(
   const say = options.verbose ? context.terminal.say : null;
   const startedAt = performance.now();
   const elapsed = (): string => `${((performance.now() - startedAt) / 1000).toFixed(2)} s`;
-  if (say !== null) for (const warning of built.plan.warnings) say(`! ${warning}`);
+  if (say !== null) for (const warning of warningsOf(built, bottle)) say(`! ${warning}`);
   using terminal = context.interactive && context.outputIsTerminal ? openControllingTerminal() : null;
   const attachment = terminal === null ? null : await attach(terminal);
   const secrets = terminal === null ? context.secrets : await askSecrets(built.secrets, context.secrets, terminal);

@@ -15,9 +15,9 @@ import { labelColour, paint, type LabelColour } from '../paint.ts';
 import { preflightText } from '../preflight-text.ts';
 import { Progress } from '../progress.ts';
 import { askSecrets } from '../secret-prompts.ts';
-import { chooseBackend } from './backend-choice.ts';
+import { chooseBackend, otherBackends } from './backend-choice.ts';
 import { bottlesOf } from './bottles-of.ts';
-import { originOf, prepare } from './prepare.ts';
+import { originOf, prepare, warningsOf } from './prepare.ts';
 import { runSession, type SessionResult } from './session.ts';
 import { jsonResult, summary } from './summary.ts';
 
@@ -79,9 +79,9 @@ async function startHeadless(
   const backend = chooseBackend(context, options.backend);
   for (let attempt = 1; ; attempt += 1) {
     const built = await prepared(context, subject, backend, options, headlessSlug(context, subject, attempt));
-    if (dryRun) return showPlan(context, built, subject, backend, options.json);
+    if (dryRun) return await showPlan(context, built, subject, backend, options.json);
     const values = resolveSecrets(built.secrets, context.secrets);
-    for (const warning of built.plan.warnings) context.terminal.say(`! ${warning}`);
+    for (const warning of warningsOf(built, bottle)) context.terminal.say(`! ${warning}`);
     try {
       const stdio = ['ignore', 'inherit', 'inherit'] as const;
       const origin = originOf('start', built.plan, bottle.names, subject.colour);
@@ -125,7 +125,7 @@ function prepared(
   return prepare(context, {
     agent: agent.name,
     bottle,
-    backend: backend.capabilities.name,
+    backend,
     label,
     slug,
     workspaceDirectory,
@@ -137,19 +137,26 @@ function prepared(
   });
 }
 
-function preflightParts(
-  built: Prepared,
+async function preflightParts(
+  context: CliContext,
+  { plan, providerTitle, unenforced }: Prepared,
   { bottle }: Subject,
   backend: Backend,
   weakValues: readonly string[],
-): PreflightParts {
-  const { plan, providerTitle } = built;
-  return { plan, bottle, providerTitle, wall: backend.capabilities.wall, weakValues };
+): Promise<PreflightParts> {
+  const alsoHere = await otherBackends(context, backend);
+  return { plan, bottle, providerTitle, wall: backend.capabilities.wall, weakValues, unenforced, alsoHere };
 }
 
 /** Values are not asked for: what would be asked is in the manifest, and nothing is going to be started. */
-function showPlan(context: CliContext, built: Prepared, subject: Subject, backend: Backend, asJson: boolean): number {
-  const parts = preflightParts(built, subject, backend, []);
+async function showPlan(
+  context: CliContext,
+  built: Prepared,
+  subject: Subject,
+  backend: Backend,
+  asJson: boolean,
+): Promise<number> {
+  const parts = await preflightParts(context, built, subject, backend, []);
   context.terminal.result(
     asJson ? JSON.stringify(preflightJson(parts), null, 2) : preflightText(preflight(parts), false),
   );
@@ -192,7 +199,7 @@ export async function launchOnTerminal(
   const values = resolveSecrets(built.secrets, secrets);
   const { notices } = inspectValues({ plan: built.plan, values, userName: context.userName });
   say('');
-  say(preflightText(preflight(preflightParts(built, subject, backend, notices)), colour));
+  say(preflightText(preflight(await preflightParts(context, built, subject, backend, notices)), colour));
   say('');
   if (!options.yes && !(await confirm('Start?', context.stopRequested, terminal))) throw cancelled();
   await using attachment = await attach(terminal);
