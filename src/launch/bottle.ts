@@ -2,16 +2,20 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { BottleError } from '../kernel/errors.ts';
 import { LIMITS } from '../kernel/limits.ts';
+import { ignoreUnlessAwaited } from '../kernel/promises.ts';
 import { Scope } from '../kernel/scope.ts';
 import type { Secret } from '../kernel/secret.ts';
 import type { RunningBundle } from '../bundle/broker.ts';
+import { removeTree } from '../platform/remove-tree.ts';
 import type { AgentExit, ApplyContext, Backend, GatedBottle, Proof } from '../ports/backend.ts';
 import type { Random } from '../ports/random.ts';
 import type { Journal } from '../state/journal.ts';
+import type { ReachedLimit } from '../schema/limits.ts';
 import { writeBottleFile, type BottleFile } from '../state/bottles.ts';
 import { bottlePaths, ensurePrivateDirectory, type BottlePaths } from '../state/paths.ts';
 import { refreshHome, writeHome, writeNssDatabase, writeTrust } from './bottle-files.ts';
 import { startBottleBundle } from './bundle.ts';
+import { checkDisk, watchDisk } from './disk-watch.ts';
 import { prepareHandover, type Handover } from './handover.ts';
 import { openState, RESUME_FAILED, type OpenState, type StateOptions } from './open-state.ts';
 import { runSteps, type Step } from './steps.ts';
@@ -111,11 +115,12 @@ function steps(backendPlan: unknown): readonly Step<Context>[] {
         writeTrust(handover.caCertificate, paths);
         if (options.resumed) {
           await refreshHome(options.plan, paths);
-          return;
+        } else {
+          fs.mkdirSync(path.join(paths.home, 'workspace'), { recursive: true, mode: 0o700 });
+          writeHome(options.plan, paths);
+          await writeNssDatabase(paths);
         }
-        fs.mkdirSync(path.join(paths.home, 'workspace'), { recursive: true, mode: 0o700 });
-        writeHome(options.plan, paths);
-        await writeNssDatabase(paths);
+        await checkDisk(paths, options.plan.resources.diskBytes);
       },
     },
     {
@@ -237,6 +242,7 @@ function launched(context: Context, scope: Scope, state: OpenState): LaunchedBot
       const forwarded = forwardedEnv.map(
         (name) => [name, need(options.values.get(`env:${name}`) ?? null, 'secrets')] as const,
       );
+      await using disk = limitDisk(context, gated);
       const agent = gated.run({
         argv,
         cwd,
@@ -245,7 +251,7 @@ function launched(context: Context, scope: Scope, state: OpenState): LaunchedBot
       });
       const bundleEnd = bundle.ended.then((exit) => ({ bundle: exit }));
       const first = await Promise.race([agent.then((exit) => ({ agent: exit })), bundleEnd]);
-      if ('agent' in first) return first.agent;
+      if ('agent' in first) return { ...first.agent, reached: [...first.agent.reached, ...disk.reached()] };
       await gated.stop(0);
       await agent;
       throw new BottleError('bundle_ended', {
@@ -266,7 +272,28 @@ function launched(context: Context, scope: Scope, state: OpenState): LaunchedBot
   };
 }
 
+/** Over its limit of disk, the bottle is ended; its work is kept, as after any end. */
+function limitDisk(
+  { options, paths, journal }: Context,
+  gated: GatedBottle,
+): AsyncDisposable & { reached(): readonly ReachedLimit[] } {
+  const limit = options.plan.resources.diskBytes;
+  if (limit === undefined) return { reached: () => [], [Symbol.asyncDispose]: () => Promise.resolve() };
+  const watch = watchDisk({
+    paths,
+    limitBytes: limit,
+    onReached: () => {
+      journal.append({ step: 'disk-limit', detail: { bytes: limit } });
+      gated.stop(0).catch(ignoreUnlessAwaited);
+    },
+  });
+  return {
+    reached: () => (watch.reached ? [{ resource: 'disk', limit }] : []),
+    [Symbol.asyncDispose]: () => watch[Symbol.asyncDispose](),
+  };
+}
+
 /** Links are removed, not followed; nothing of the bottle runs any more. */
 function removeState(paths: BottlePaths): void {
-  fs.rmSync(paths.root, { recursive: true, force: true });
+  removeTree(paths.root);
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { readJournal, type JournalEntry } from '../state/journal.ts';
 import { listBottles, writeBottleFile, type KnownBottle } from '../state/bottles.ts';
 import { markedProcesses } from '../platform/processes.ts';
+import { removeTree } from '../platform/remove-tree.ts';
 import { tryLock } from '../state/lock.ts';
 import { bottlePaths, type HomePaths } from '../state/paths.ts';
 
@@ -102,7 +103,7 @@ function perform(paths: HomePaths, action: CleanupAction): void {
       if (startTimeOf(action.pid) === action.startTime) process.kill(action.pid, 'SIGKILL');
       return;
     case 'remove':
-      removeTree(action.path);
+      removePlace(action.path);
       return;
     case 'preserve':
       preserveOrphan(paths, action.slug);
@@ -111,9 +112,9 @@ function perform(paths: HomePaths, action: CleanupAction): void {
 }
 
 /** A cgroup directory is removed as a directory: its files are the kernel's. */
-function removeTree(path: string): void {
+function removePlace(path: string): void {
   if (path.startsWith('/sys/fs/cgroup/')) fs.rmdirSync(path);
-  else fs.rmSync(path, { recursive: true, force: true });
+  else removeTree(path);
 }
 
 function preserveOrphan(paths: HomePaths, slug: string): void {

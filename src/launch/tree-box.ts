@@ -136,8 +136,19 @@ export function runInTree(task: TreeTask, paths: BottlePaths, timeoutMs = LOOK_T
 
 const LOOK_TIMEOUT_MS = 60_000;
 
+/** What an agent locked away (`chmod 000`) is its work too: it must not hide it from a look, nor end one. */
+const READS_ALL = ['--cap-add', 'CAP_DAC_READ_SEARCH'];
 const WALLS = [
-  ...['--unshare-all', '--unshare-user', '--disable-userns', '--cap-drop', 'ALL', '--die-with-parent', '--new-session'],
+  ...[
+    '--unshare-all',
+    '--unshare-user',
+    '--disable-userns',
+    '--cap-drop',
+    'ALL',
+    ...READS_ALL,
+    '--die-with-parent',
+    '--new-session',
+  ],
   ...['--uid', String(INSIDE.uid), '--gid', String(INSIDE.gid), '--clearenv'],
 ];
 const SYSTEM = [

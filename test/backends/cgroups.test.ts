@@ -85,7 +85,8 @@ describe('control groups', () => {
     const found = findCgroupBases(self, ({ directory }, controller) =>
       Object.entries(gives).some(([place, controllers]) => place === directory && controllers.includes(controller)),
     );
-    expect(supportFrom(found)).toEqual(support);
+    expect(supportFrom(found, false)).toEqual(support);
+    expect(supportFrom(found, true)).toEqual({ ...support, disk: 'watchdog' });
   });
 
   const at = (version: 1 | 2, directory: string): CgroupBase => ({ version, directory });

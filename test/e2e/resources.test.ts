@@ -82,11 +82,37 @@ describe('G-SELF resources of a bottle', () => {
     expect(await ended).toMatchObject({ code: 0 });
   });
 
-  it('a quota of disk can’t be held here, and is refused by name before anything is made', async () => {
-    using world = limited('{disk: 1GiB}');
-    const result = await world.run([...RUN, 'true']);
+  const blob = (name: string): string => `head -c 8388608 /dev/urandom > ${name}`;
+  it.each([
+    { why: 'many files in its workspace', script: `i=0; while :; do ${blob('f$i')}; i=$((i+1)); done` },
+    { why: 'files in its home', script: `i=0; while :; do ${blob('~/.f$i')}; i=$((i+1)); done` },
+    {
+      why: 'directories that are locked away',
+      script: `i=0; while :; do mkdir d$i; ${blob('d$i/f')}; chmod 000 d$i; i=$((i+1)); done`,
+    },
+  ])('who takes more of the disk than the limit by $why is ended, and its work is kept', async ({ script }) => {
+    using ordinary = new Ordinary('{disk: 64MiB}');
+    const { world } = ordinary;
+    const result = await ordinary.run([...RUN, 'sh', '-c', `echo work > first; ${script}`]);
+    expect(result).toMatchObject({ code: 137, signal: null });
+    expect(result.stderr).toContain('bot-bottle: disk limit 64 MiB reached\n');
+    const [slug = ''] = world.slugs();
+    expect(fs.readFileSync(path.join(world.home, 'state', slug, 'workspace/first'), 'utf8')).toBe('work\n');
+    expect(leftovers(world)).toEqual([]);
+  });
+
+  it('one file under many names is counted once', async () => {
+    using world = limited('{disk: 64MiB}');
+    const links = 'head -c 25165824 /dev/zero > f; for i in 1 2 3 4 5 6; do ln f f$i; done; sleep 1.5';
+    expect(await world.run([...RUN, 'sh', '-c', links])).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('a copy that is over the limit already is refused before the bottle is made', async () => {
+    using world = limited('{disk: 16MiB}');
+    fs.writeFileSync(path.join(world.project, 'large'), Buffer.alloc(20 << 20, 1));
+    const result = await world.run(['run', '--bottle', 'limited', '--', 'true']);
     expect(result.code).toBe(1);
-    expect(result.stderr).toContain('disk is not held: there is no quota here');
+    expect(result.stderr).toMatch(/workspace and home take \d+ MiB before the agent starts/);
     expect(world.slugs()).toEqual([]);
   });
 });
@@ -119,6 +145,7 @@ describe('a limit that this machine does not hold', () => {
       says: 'memory is watched, not held: no control group with the memory controller',
     },
     { key: 'cpus', value: '1.5', says: 'cpus is not held: no control group with the cpu controller' },
+    { key: 'disk', value: '1GiB', says: 'disk is watched, not held: there is no quota here' },
   ])('$key is refused under strict, with its line, before anything is made', async ({ key, value, says }) => {
     using ordinary = new Ordinary(`{${key}: ${value}, strict: true}`);
     const result = await ordinary.run([...RUN, 'true']);

@@ -120,6 +120,29 @@ describe('work in a copy', () => {
     expect(stdout).toContain(String.raw`\u{1b}]0;owned`);
   });
 
+  it.each([{ uid: null }, ...(IS_ROOT ? [{ uid: NOBODY }] : [])])(
+    'G-KEEP what the agent locked away is work too, and neither its exit code nor the end is lost by it (uid $uid)',
+    async ({ uid }) => {
+      using world = repository();
+      if (uid !== null) {
+        fs.chmodSync(world.root, 0o755);
+        execFileSync('chown', ['-R', `${String(uid)}:${String(uid)}`, world.root]);
+      }
+      const options = uid === null ? {} : { uid };
+      const script =
+        'mkdir -p d/e; echo x > d/e/f; echo y > g; chmod 000 g d/e/f d/e d; mkdir -p ~/h/i; chmod 000 ~/h/i ~/h; exit 7';
+      expect(await world.run(['run', '--', 'sh', '-c', script], options)).toMatchObject({ code: 7 });
+      const slug = only(world);
+      expect((await world.run(['diff', slug, '--stat'], options)).stdout).toContain('d/e/f');
+      const delivered = await world.run(['deliver', slug, '--yes', '--json'], options);
+      expect(JSON.parse(delivered.stdout)).toMatchObject({ written: ['d/e/f', 'g'], removed: true });
+      expect(read(world, 'd/e/f')).toBe('x\n');
+      expect(read(world, 'g')).toBe('y\n');
+      expect(world.slugs()).toEqual([]);
+      expect(leftovers(world)).toEqual([]);
+    },
+  );
+
   it('leaves ignored build output behind when asked to', async () => {
     using world = repository();
     fs.mkdirSync(path.join(world.project, 'build'));

@@ -2,7 +2,7 @@ import type { Backend } from '../../ports/backend.ts';
 import { readTextOrNull } from '../../platform/processes.ts';
 import { applyBubblewrap, type BubblewrapBottle } from './apply.ts';
 import { probeBubblewrap } from './availability.ts';
-import { findCgroupBases, supportFrom, type CgroupBases } from './cgroups.ts';
+import { findCgroupBases, measuresDisk, supportFrom, type CgroupBases } from './cgroups.ts';
 import { gatherHostFacts } from './facts.ts';
 import { planBottle, type BubblewrapPlan, type Wall } from './plan.ts';
 
@@ -32,7 +32,7 @@ export function bubblewrapBackend(options: BubblewrapOptions): BubblewrapBackend
       debug: true,
     },
     probe: () => Promise.resolve(probeBubblewrap()),
-    limits: () => Promise.resolve(supportFrom(cgroupBases())),
+    limits: () => Promise.resolve(supportFrom(cgroupBases(), measuresDisk())),
     plan: (bottle) => {
       const facts = gatherHostFacts(cgroupBases());
       const intended = planBottle(bottle, facts);

@@ -88,14 +88,19 @@ function tryOut(base: CgroupBase, controller: Controller): boolean {
   }
 }
 
-export function supportFrom(bases: CgroupBases): LimitSupport {
+/** The launcher measures the trees with it, from a box that shows it `/usr`. */
+export function measuresDisk(): boolean {
+  return fs.existsSync('/usr/bin/du');
+}
+
+export function supportFrom(bases: CgroupBases, measuresDisk: boolean): LimitSupport {
   const by = (base: CgroupBase | null): 'cgroup1' | 'cgroup2' | null =>
     base === null ? null : base.version === 1 ? 'cgroup1' : 'cgroup2';
   return {
     memory: by(bases.memory) ?? 'watchdog',
     pids: by(bases.pids) ?? 'rlimit',
     cpus: by(bases.cpu) ?? 'none',
-    disk: 'none',
+    disk: measuresDisk ? 'watchdog' : 'none',
   };
 }
 

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { BottleError } from '../../kernel/errors.ts';
 import type { LimitSupport } from '../../schema/limits.ts';
-import { supportFrom, type CgroupBases } from './cgroups.ts';
+import { measuresDisk, supportFrom, type CgroupBases } from './cgroups.ts';
 import { ETC_VISIBLE, PROC_MASKED, PROC_READ_ONLY } from './visible.ts';
 import { ARCHITECTURES, type Architecture } from './syscalls.ts';
 
@@ -79,7 +79,7 @@ export function gatherHostFacts(cgroups: CgroupBases): HostFacts {
     systemCaBundle: systemCaBundle(),
     procMasked: PROC_MASKED.flatMap(procEntry),
     procReadOnly: PROC_READ_ONLY.filter((file) => fs.existsSync(file)),
-    limits: supportFrom(cgroups),
+    limits: supportFrom(cgroups, measuresDisk()),
     cgroups,
     launcherPid: process.pid,
   };

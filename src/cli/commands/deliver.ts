@@ -13,6 +13,7 @@ import {
 import { lookAtWork, type Work } from '../../launch/work.ts';
 import { runsOnOpen } from '../../policy/runs-on-open.ts';
 import { confirm } from '../ask.ts';
+import { removeTree } from '../../platform/remove-tree.ts';
 import type { CliContext } from '../context.ts';
 import { DeliverOptionsSchema, type DeliverOptions } from '../options.ts';
 import { holdWork, type HeldWork } from './work-of.ts';
@@ -38,7 +39,7 @@ export async function deliver(context: CliContext, id: string, raw: Record<strin
   performDelivery(plan, staging, target);
   const names = await deliverBranches(held.paths, target, branches, namer(held, branches, options));
   const done = plan.conflicts.length === 0;
-  if (done) fs.rmSync(held.paths.root, { recursive: true, force: true });
+  if (done) removeTree(held.paths.root);
   report(context, { options, plan, names, done, held, target, work });
   return done ? 0 : 1;
 }
@@ -61,7 +62,7 @@ function targetOf({ slug, source, file }: HeldWork, { to }: DeliverOptions): str
 }
 
 function nothingLeft(context: CliContext, held: HeldWork, options: DeliverOptions): number {
-  fs.rmSync(held.paths.root, { recursive: true, force: true });
+  removeTree(held.paths.root);
   if (options.json)
     context.terminal.result(JSON.stringify({ slug: held.slug, written: [], deleted: [], branches: [] }));
   else context.terminal.result(`${held.slug} has nothing that is not home already; it is removed`);
