@@ -4,7 +4,7 @@ import type { Scope } from '../kernel/scope.ts';
 import { planStage, prepareStage, type StagedPath } from '../platform/staging.ts';
 import { findProgram, systemLibraries } from './host-facts.ts';
 import { filterFdAfter, type BundleProcess } from './process.ts';
-import { planSandbox, planUnboxed, type ProcessKind, type SandboxFacts } from './sandbox.ts';
+import { BOXED, planSandbox, planUnboxed, type ProcessKind, type SandboxFacts } from './sandbox.ts';
 import { serviceFilter } from './service-filter.ts';
 
 type AllocateUid = () => Promise<{ readonly uid: number; readonly release: () => void | Promise<void> }>;
@@ -16,6 +16,8 @@ export interface BoxRequest {
   readonly script: string;
   /** Host directory for its control socket. */
   readonly control: string | null;
+  /** Host directory for what it holds on disk. */
+  readonly spill: string | null;
   /** How many descriptors of its own it gets. */
   readonly descriptors: number;
   /** Started by root: where a uid for this process alone comes from. */
@@ -28,9 +30,14 @@ export interface BoxRequest {
   readonly bwrap?: string | null;
 }
 
+export interface BoxedProcess extends BundleProcess {
+  /** Where the process finds its directory for what it holds. */
+  readonly spillInside: string | null;
+}
+
 /** The uid is given back, and the stage ends, with the scope. */
-export async function boxProcess(request: BoxRequest, scope: Scope): Promise<BundleProcess> {
-  const { kind, script, control, descriptors, stateDirectory } = request;
+export async function boxProcess(request: BoxRequest, scope: Scope): Promise<BoxedProcess> {
+  const { kind, script, control, spill, descriptors, stateDirectory } = request;
   const bwrap = request.bwrap === undefined ? findProgram('bwrap') : request.bwrap;
   const filter = bwrap === null ? null : serviceFilter();
   const nodeBinary = process.execPath;
@@ -40,15 +47,18 @@ export async function boxProcess(request: BoxRequest, scope: Scope): Promise<Bun
     script,
     libraries: systemLibraries(),
     controlDirectory: control,
+    spillDirectory: spill,
     filterFd: filter === null ? null : filterFdAfter(descriptors),
     dropTo: request.allocateUid === null ? null : await dropPrivileges(request, nodeBinary, request.allocateUid, scope),
   };
   const argv = bwrap === null ? planUnboxed(facts) : planSandbox(kind, facts);
-  return { argv, boxed: bwrap !== null, stateDirectory, filter };
+  const unboxedSpill = spill === null ? null : (facts.dropTo?.stage.pathOf('spill') ?? spill);
+  const spillInside = bwrap === null ? unboxedSpill : BOXED.spill;
+  return { argv, boxed: bwrap !== null, stateDirectory, filter, spillInside };
 }
 
 async function dropPrivileges(
-  { kind, script, control, stageRoot }: BoxRequest,
+  { kind, script, control, spill, stageRoot }: BoxRequest,
   nodeBinary: string,
   allocateUid: AllocateUid,
   scope: Scope,
@@ -62,6 +72,10 @@ async function dropPrivileges(
   if (control !== null) {
     fs.chownSync(control, uid, uid);
     staged.push({ source: control, name: 'control' });
+  }
+  if (spill !== null) {
+    fs.chownSync(spill, uid, uid);
+    staged.push({ source: spill, name: 'spill' });
   }
   const directory = path.join(stageRoot, `stage-${kind}`);
   prepareStage(directory, staged);

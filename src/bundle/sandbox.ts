@@ -12,6 +12,7 @@ export const BOXED = {
   node: '/opt/bot-bottle/node',
   script: '/opt/bot-bottle/service.js',
   control: '/control',
+  spill: '/spill',
   empty: '/empty',
 } as const;
 
@@ -23,6 +24,8 @@ export interface SandboxFacts {
   readonly libraries: readonly SystemPath[];
   /** Host directory that becomes `/control`, for the one service that has a control socket. */
   readonly controlDirectory: string | null;
+  /** Host directory that becomes `/spill`, for the one service that holds what memory should not. */
+  readonly spillDirectory: string | null;
   /** Descriptor that the system call filter is read from; null where the filter does not know the machine. */
   readonly filterFd: number | null;
   /** Started by root: the host uid this process gets, and the stage that shows it our files. */
@@ -119,6 +122,7 @@ function namespaces(kind: ProcessKind): readonly string[] {
 
 function mounts(kind: ProcessKind, facts: SandboxFacts): readonly string[] {
   const control = facts.controlDirectory;
+  const spill = facts.spillDirectory;
   return [
     ...facts.libraries.flatMap((system) =>
       system.kind === 'link' ? ['--symlink', system.target, system.path] : ['--ro-bind', system.path, system.path],
@@ -140,6 +144,7 @@ function mounts(kind: ProcessKind, facts: SandboxFacts): readonly string[] {
     '--dir',
     BOXED.empty,
     ...(control === null ? [] : ['--bind', shown(facts, control, 'control'), BOXED.control]),
+    ...(spill === null ? [] : ['--bind', shown(facts, spill, 'spill'), BOXED.spill]),
     '--remount-ro',
     '/dev',
     '--remount-ro',

@@ -8,7 +8,7 @@ import type { GatewayConfig } from '../schema/gateway-config.ts';
 import type { Echoes } from './echoes.ts';
 import type { Tally } from './counters.ts';
 import type { LeafContexts } from './leaf-contexts.ts';
-import type { HoldBudget } from './outbound.ts';
+import type { HoldStore } from './hold.ts';
 import type { Recorder } from './record.ts';
 import type { StandIns } from './stand-ins.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
@@ -52,7 +52,7 @@ export interface GatewayCore {
   readonly recorder: Recorder;
   readonly tally: Tally;
   readonly meter: BufferMeter;
-  readonly hold: HoldBudget;
+  readonly hold: HoldStore;
   readonly timeouts: Timeouts;
   readonly active: Set<ActiveRequest>;
   /** Connections that wait for a request: nothing is lost when they close. */

@@ -74,6 +74,7 @@ export class Exchange implements ActiveRequest {
     } finally {
       this.#core.active.delete(this);
       this.#side.wire.onGone = null;
+      await this.#body?.release?.();
     }
   }
 

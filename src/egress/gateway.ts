@@ -29,6 +29,7 @@ import type { GatewayCore, LivePolicy, Timeouts } from './core.ts';
 import { Tally, type Counters } from './counters.ts';
 import { Echoes } from './echoes.ts';
 import { DnsAnswerer } from './dns.ts';
+import { HoldStore } from './hold.ts';
 import { LeafContexts } from './leaf-contexts.ts';
 import { PeerGuard } from './peer-guard.ts';
 import type { EgressServiceDocument } from '../schema/egress-service.ts';
@@ -46,6 +47,8 @@ export interface GatewayParts {
   readonly record: AuditSink;
   /** Directory of the control socket, mode 0700; null for none. */
   readonly controlDirectory: string | null;
+  /** Directory of its own for bodies that are held on disk, mode 0700. */
+  readonly spillDirectory: string;
   readonly onProbeSeen?: () => void;
   /** A broken assumption of the gateway's own; the connection it happened on has been closed. */
   readonly onBug?: (failure: unknown) => void;
@@ -217,7 +220,7 @@ class Gateway implements RunningGateway {
       }),
       tally,
       meter,
-      hold: { heldBytes: 0 },
+      hold: new HoldStore(this.#parts.spillDirectory),
       timeouts: { ...LIMITS, ...timeouts },
       active: new Set(),
       idle: new Set(),

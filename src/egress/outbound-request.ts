@@ -1,7 +1,8 @@
 import type { RequestFacts, Verdict } from '../policy/decide.ts';
 import type { BodySource } from './body-reader.ts';
 import type { Credential, GatewayCore } from './core.ts';
-import { HeldBody, bodyCoding, ScannedBody, UnscannedBody, type OutboundBody } from './outbound.ts';
+import { HeldBody } from './held-body.ts';
+import { bodyCoding, ScannedBody, UnscannedBody, type OutboundBody } from './outbound.ts';
 import type { PlacedRequest } from './stand-ins.ts';
 
 type Allowed = Extract<Verdict, { readonly kind: 'allow' }>;

@@ -1,8 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createBodyScanner, scanText, type BodyScanner, type Finding, type KnownValues } from '../dlp/known-values.ts';
-import { KiB, LIMITS } from '../kernel/limits.ts';
-import { CONTENT_CODINGS, ContentDecoders, type ContentCoding } from '../platform/content-decoder.ts';
-import type { Result } from '../kernel/result.ts';
+import { KiB } from '../kernel/limits.ts';
+import { CONTENT_CODINGS, type ContentCoding } from '../platform/content-decoder.ts';
 import type { Header, RequestFacts } from '../policy/decide.ts';
 import type { Framing } from '../protocol/http1/framing.ts';
 import type { Reason } from '../schema/decision.ts';
@@ -26,11 +25,8 @@ export interface OutboundBody {
   readonly reframed?: Framing | null;
   /** What follows the body; scanned before the end of it is given out. */
   readonly trailers: readonly Header[];
-}
-
-/** Bytes held for decoding by all requests together. */
-export interface HoldBudget {
-  heldBytes: number;
+  /** What it holds is let go; nothing is asked of it after that. */
+  release?(): Promise<void>;
 }
 
 const END: OutboundStep = { kind: 'end' };
@@ -53,7 +49,7 @@ export function scanHead(known: KnownValues, facts: RequestFacts): readonly Find
   return placed.length > 0 ? placed : scanText(known, whole, 'head');
 }
 
-function scanTrailers(known: KnownValues, trailers: readonly Header[]): readonly Finding[] {
+export function scanTrailers(known: KnownValues, trailers: readonly Header[]): readonly Finding[] {
   if (trailers.length === 0) return [];
   return scanText(known, trailers.map(([name, value]) => `${name}: ${value}`).join('\n'), 'trailers');
 }
@@ -172,105 +168,6 @@ export class ScannedBody implements OutboundBody {
     }
     return data;
   }
-}
-
-/** Takes a body in whole, up to a bound, and gives it to `use`; its bytes count as held until that is done. */
-export async function holdWhole(
-  reader: BodySource,
-  budget: HoldBudget,
-  use: (raw: Buffer) => Promise<OutboundStep>,
-): Promise<OutboundStep> {
-  let heldBytes = 0;
-  try {
-    const blocks: Uint8Array[] = [];
-    for (;;) {
-      const step = await reader.next();
-      if (step.kind === 'broken') return step;
-      if (step.kind === 'end') break;
-      for (const block of step.data) {
-        blocks.push(block);
-        heldBytes += block.length;
-        budget.heldBytes += block.length;
-      }
-      if (heldBytes > LIMITS.heldBodyBytes) {
-        const detail = `a body that must be held whole to be scanned, over ${String(LIMITS.heldBodyBytes)} bytes`;
-        return { kind: 'refused', status: 403, reason: 'unscannable', detail };
-      }
-      if (budget.heldBytes > LIMITS.heldTotalBytes) {
-        const detail = 'too many bodies are held for scanning';
-        return { kind: 'refused', status: 503, reason: 'limit_reached', detail };
-      }
-    }
-    return await use(Buffer.concat(blocks));
-  } finally {
-    budget.heldBytes -= heldBytes;
-  }
-}
-
-/** A content-coded body: held whole, scanned as it is and as it decodes, and only then let go (SECURITY S17). */
-export class HeldBody implements OutboundBody {
-  readonly #reader: BodySource;
-  readonly #known: KnownValues;
-  readonly #codings: readonly ContentCoding[];
-  readonly #budget: HoldBudget;
-  #ended = false;
-
-  constructor(reader: BodySource, known: KnownValues, codings: readonly ContentCoding[], budget: HoldBudget) {
-    this.#reader = reader;
-    this.#known = known;
-    this.#codings = codings;
-    this.#budget = budget;
-  }
-
-  get finished(): boolean {
-    return this.#ended;
-  }
-
-  get trailers(): readonly Header[] {
-    return this.#reader.trailers;
-  }
-
-  async next(): Promise<OutboundStep> {
-    if (this.#ended) return END;
-    this.#ended = true;
-    return holdWhole(this.#reader, this.#budget, (raw) => this.#inspect(raw));
-  }
-
-  async #inspect(raw: Buffer): Promise<OutboundStep> {
-    const trailing = scanTrailers(this.#known, this.trailers);
-    if (trailing.length > 0) return { kind: 'found', findings: trailing };
-    if (raw.length === 0) return END;
-    const refused = await this.#decodeAndScan(raw);
-    if (refused !== null) return refused;
-    const findings = await scanWhole(this.#known, raw);
-    return findings.length > 0 ? { kind: 'found', findings } : { kind: 'data', data: [raw] };
-  }
-
-  /** What comes out of the decoders is scanned and dropped: a body that unfolds takes no more memory than it came with. */
-  async #decodeAndScan(raw: Buffer): Promise<OutboundStep | null> {
-    using decoders = new ContentDecoders(this.#codings, { decodedBytes: LIMITS.decodedBodyBytes });
-    const scanner = createBodyScanner(this.#known, 'body');
-    for (let at = 0; at < raw.length; at += SCAN_BLOCK_BYTES) {
-      const step = scanDecoded(scanner, await decoders.push([raw.subarray(at, at + SCAN_BLOCK_BYTES)]));
-      if (step !== null) return step;
-    }
-    const step = scanDecoded(scanner, await decoders.end());
-    if (step !== null) return step;
-    const { findings } = scanner.end();
-    return findings.length > 0 ? { kind: 'found', findings } : null;
-  }
-}
-
-function scanDecoded(
-  scanner: BodyScanner,
-  decoded: Result<readonly Uint8Array[], string>,
-): Exclude<OutboundStep, { readonly kind: 'data' | 'end' | 'broken' }> | null {
-  if (!decoded.ok) return { kind: 'refused', status: 403, reason: 'unscannable', detail: decoded.error };
-  for (const block of decoded.value) {
-    const { findings } = scanner.push(block);
-    if (findings.length > 0) return { kind: 'found', findings };
-  }
-  return null;
 }
 
 /** In blocks, with a turn of the event loop between them: other connections go on meanwhile. */

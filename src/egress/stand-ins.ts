@@ -6,8 +6,9 @@ import { occupiedPlace, Placement, type PlacedHead, type StandIn } from '../poli
 import type { Header } from '../schema/header.ts';
 import type { BodySource } from './body-reader.ts';
 import { headerValues } from './headers.ts';
-import { holdWhole, bodyCoding, scanWhole, type HoldBudget, type OutboundBody, type OutboundStep } from './outbound.ts';
-import type { Framing } from '../protocol/http1/framing.ts';
+import { SwappedBody } from './held-body.ts';
+import type { HoldStore } from './hold.ts';
+import { bodyCoding } from './outbound.ts';
 import { gatewayRefusal, type Refusal } from './refusals.ts';
 import { findingsRefusal } from './upload.ts';
 
@@ -72,16 +73,11 @@ export class StandIns {
   }
 
   /** A body in which something may have to be swapped, or null for one that streams. */
-  bodyFor(
-    placed: PlacedRequest,
-    reader: BodySource,
-    known: KnownValues | null,
-    budget: HoldBudget,
-  ): SwappedBody | null {
+  bodyFor(placed: PlacedRequest, reader: BodySource, known: KnownValues | null, store: HoldStore): SwappedBody | null {
     if (bodyCoding(placed.headers).kind !== 'identity') return null;
     const [type = '', ...others] = headerValues(placed.headers, 'content-type');
     const kind = others.length > 0 ? null : placed.placement.wantsBody(type);
-    return kind === null ? null : new SwappedBody({ reader, known, budget, kind, placement: placed.placement });
+    return kind === null ? null : new SwappedBody({ reader, known, store, kind, placement: placed.placement });
   }
 
   #valueOf(env: string): string {
@@ -111,60 +107,4 @@ export class StandIns {
     const detail = `the ${other.in} ${other.name} carries something else than the stand-in of ${other.env}`;
     return gatewayRefusal(403, 'foreign_credential', detail, verdict.route.id);
   }
-}
-
-interface SwappedBodyParts {
-  readonly reader: BodySource;
-  readonly known: KnownValues | null;
-  readonly budget: HoldBudget;
-  readonly kind: 'form' | 'json';
-  readonly placement: Placement;
-}
-
-/** A form or JSON body, held whole: its declared place gets the real value, every other byte stays as it came. */
-class SwappedBody implements OutboundBody {
-  readonly #parts: SwappedBodyParts;
-  /** It goes on with a length, after which nothing can follow. */
-  readonly trailers: readonly Header[] = [];
-  #ended = false;
-  #reframed: Framing | null = null;
-
-  constructor(parts: SwappedBodyParts) {
-    this.#parts = parts;
-  }
-
-  get finished(): boolean {
-    return this.#ended;
-  }
-
-  /** Its length is another one now, whichever way the agent told it. */
-  get reframed(): Framing | null {
-    return this.#reframed;
-  }
-
-  async next(): Promise<OutboundStep> {
-    if (this.#ended) return { kind: 'end' };
-    const step = await holdWhole(this.#parts.reader, this.#parts.budget, (raw) => this.#swap(raw));
-    this.#ended = true;
-    return step;
-  }
-
-  async #swap(raw: Buffer): Promise<OutboundStep> {
-    const { known, kind, placement } = this.#parts;
-    const text = utf8(raw);
-    // What is no text has no declared place in it; a stand-in in its bytes is found by the scan.
-    const swapped = text === null ? null : placement.body(kind, text);
-    const rest = swapped === null ? raw : Buffer.from(swapped.rest, 'utf8');
-    const findings = known === null ? [] : await scanWhole(known, rest);
-    if (findings.length > 0) return { kind: 'found', findings };
-    const data = swapped === null || swapped.swaps.length === 0 ? raw : Buffer.from(swapped.text, 'utf8');
-    this.#reframed = { kind: 'length', length: data.length };
-    return { kind: 'data', data: [data] };
-  }
-}
-
-/** Null for bytes that would not come out again as they went in. */
-function utf8(bytes: Buffer): string | null {
-  const text = bytes.toString('utf8');
-  return Buffer.from(text, 'utf8').equals(bytes) ? text : null;
 }

@@ -126,7 +126,7 @@ class Pump {
     }
     if (error !== null) return this.#broken(error.code, error.why);
     this.#hold(this.#parser.heldBytes + this.#assembler.heldBytes);
-    if (this.#parts.core.hold.heldBytes > LIMITS.heldTotalBytes) {
+    if (this.#parts.core.hold.heldBytes > LIMITS.heldMemoryTotalBytes) {
       return this.#broken(1011, 'too many messages are held');
     }
     return null;

@@ -36,9 +36,14 @@ export const LIMITS = {
   idleTimeoutMs: 600_000,
   requestHeadTimeoutMs: 30_000,
   dnsTimeoutMs: 5_000,
-  /** Content-coded request bodies are held whole for decoding up to this, then refused as unscannable. */
-  heldBodyBytes: 16 * MiB,
-  decodedBodyBytes: 64 * MiB,
+  /** A body that must be whole before it leaves waits in memory up to this, and beyond it in a file. */
+  heldBodyMemoryBytes: 1 * MiB,
+  /** Beyond this it is refused as unscannable. */
+  heldBodyBytes: 256 * MiB,
+  /** A body in which a value is put in its place is read as a text. */
+  swappedBodyBytes: 16 * MiB,
+  /** What a content-coded body may unfold to; it is scanned as it comes out, and not kept. */
+  decodedBodyBytes: 1024 * MiB,
   decodedRatio: 200,
   /** Answers of one route in which a credential had to be masked: so many in that time are an alert (SECURITY S13). */
   echoesPerWindow: 3,
@@ -60,8 +65,10 @@ export const LIMITS = {
   openConnections: 1024,
   /** Bytes read from one socket that nobody has asked for yet; beyond it the socket is paused. */
   wireQueueBytes: 64 * KiB,
-  /** All bodies held for decoding at one time; beyond it a request is refused with `limit_reached`. */
-  heldTotalBytes: 128 * MiB,
+  /** All that is held at one time, in memory and in files; beyond it a request is refused with `limit_reached`. */
+  heldTotalBytes: 256 * MiB,
+  /** Of that in memory; more bodies go to files at once, and WebSocket messages are refused. */
+  heldMemoryTotalBytes: 128 * MiB,
   upstreamIdleMs: 30_000,
   /** A request that must not be sent twice only reuses a connection that was used this recently. */
   upstreamFreshIdleMs: 3_000,

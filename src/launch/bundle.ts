@@ -34,7 +34,7 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Runni
   const descriptors = [record, ...listeners.map(({ fd }) => fd), ...watched];
   const common = { allocateUid: options.allocateUid, stageRoot: paths.runtime, stateDirectory: paths.root };
   const init = await boxProcess(
-    { ...common, kind: 'init', script: assetPath('init.js'), control: null, descriptors: 0 },
+    { ...common, kind: 'init', script: assetPath('init.js'), control: null, spill: null, descriptors: 0 },
     scope,
   );
   const egress = await boxProcess(
@@ -43,12 +43,16 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Runni
       kind: 'egress',
       script: assetPath('egress.js'),
       control: paths.control,
+      spill: openSpill(paths.spill, scope),
       descriptors: descriptors.length,
     },
     scope,
   );
   const roles = listeners.map(({ role }) => role);
-  const controlInside = egress.boxed ? BOXED.control : paths.control;
+  const directories = {
+    controlDirectory: egress.boxed ? BOXED.control : paths.control,
+    spillDirectory: egress.spillInside ?? paths.spill,
+  };
   const bundle = startBundle({
     init,
     services: [
@@ -59,7 +63,7 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Runni
         beforeStart: () => {
           endTornLine(paths.record);
         },
-        document: egressDocument(options.plan, handover, roles, controlInside, peers?.uid ?? null),
+        document: egressDocument(options.plan, handover, roles, directories, peers?.uid ?? null),
       },
     ],
     onLog: (from, line) => {
@@ -70,6 +74,14 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Runni
     await bundle.stop();
   });
   return bundle;
+}
+
+function openSpill(directory: string, scope: Scope): string {
+  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  scope.defer('held bodies', () => {
+    fs.rmSync(directory, { recursive: true, force: true });
+  });
+  return directory;
 }
 
 function openForAppend(file: string, scope: Scope): number {

@@ -153,7 +153,7 @@ export function egressDocument(
   plan: Pick<BottlePlan, 'gateway'>,
   handover: Handover,
   roles: readonly ListenerRole[],
-  controlDirectory: string,
+  directories: Pick<EgressServiceDocument, 'controlDirectory' | 'spillDirectory'>,
   peersUid: number | null,
 ): string {
   const next = FIRST_LISTENER_FD + roles.length;
@@ -162,7 +162,7 @@ export function egressDocument(
     secrets: handover.secrets,
     listeners: roles.map((role, index) => ({ role, fd: FIRST_LISTENER_FD + index })),
     peers: peersUid === null ? null : { company: next, tcp: next + 1, tcp6: next + 2, uid: peersUid },
-    controlDirectory,
+    ...directories,
   };
   return JSON.stringify(document);
 }

@@ -126,6 +126,15 @@ export interface PlacedHead {
   readonly rest: { readonly target: string; readonly headers: readonly Header[] };
 }
 
+/** A place in a body: what goes there, and what stands there for the scan. Positions are characters of its text. */
+export interface BodySwap {
+  readonly start: number;
+  readonly end: number;
+  /** The real value, written as the body has it: never logged, only sent. */
+  readonly value: string;
+  readonly rest: string;
+}
+
 interface Cursor {
   readonly standIns: readonly StandIn[];
   readonly valueOf: (env: string) => string;
@@ -204,45 +213,37 @@ export class Placement {
     return kind !== null && this.#rules.some((rule) => rule.in === kind) ? kind : null;
   }
 
-  /** A body as it goes out, and what is left for the scan; an error when it can't be read in one way only. */
-  body(
-    kind: 'form' | 'json',
-    text: string,
-  ): { readonly text: string; readonly rest: string; readonly swaps: readonly Swap[] } {
+  /** What is swapped in a body; nothing where it can't be read in one way only. */
+  body(kind: 'form' | 'json', text: string): readonly BodySwap[] {
     return kind === 'form' ? this.#form(text) : this.#json(text);
   }
 
-  #form(text: string): ReturnType<Placement['body']> {
-    const swaps: Swap[] = [];
-    const pairs = splitPairs(text);
-    const rest = [...pairs];
+  #form(text: string): readonly BodySwap[] {
+    const swaps: BodySwap[] = [];
     for (const rule of this.#rules.filter(({ in: kind }) => kind === 'form')) {
-      pairs.forEach((pair, index) => {
+      let start = 0;
+      for (const pair of splitPairs(text)) {
         const swapped = this.#swapPair(rule, pair);
-        if (swapped === null) return;
-        pairs[index] = swapped;
-        rest[index] = swapped.slice(0, swapped.indexOf('=') + 1);
-        swaps.push({ env: rule.env, place: `form ${rule.name}` });
-      });
+        const end = start + pair.length;
+        if (swapped !== null)
+          swaps.push({ start, end, value: swapped, rest: swapped.slice(0, swapped.indexOf('=') + 1) });
+        start = end;
+      }
     }
-    return { text: pairs.join(''), rest: rest.join(''), swaps };
+    return inOrder(swaps);
   }
 
-  #json(text: string): ReturnType<Placement['body']> {
-    const swaps: Swap[] = [];
-    const cuts: { readonly start: number; readonly end: number; readonly value: string }[] = [];
+  #json(text: string): readonly BodySwap[] {
+    const swaps: BodySwap[] = [];
     for (const rule of this.#rules.filter(({ in: kind }) => kind === 'json')) {
       const found = findJsonString(text, parsePointer(rule.name) ?? []);
       // What is no clear JSON is not swapped; a stand-in in it is found by the scan of the rest.
       if (!found.ok || found.value === null) continue;
       const { start, end, value } = found.value;
       const swapped = this.#swapWord(rule.env, value);
-      if (swapped === null) continue;
-      cuts.push({ start, end, value: JSON.stringify(swapped) });
-      swaps.push({ env: rule.env, place: `json ${rule.name}` });
+      if (swapped !== null) swaps.push({ start, end, value: JSON.stringify(swapped), rest: '""' });
     }
-    cuts.sort((left, right) => left.start - right.start);
-    return { text: replaced(text, cuts, ({ value }) => value), rest: replaced(text, cuts, () => '""'), swaps };
+    return inOrder(swaps);
   }
 
   /** `name=stand-in`, either of them escaped as the sender likes. The separator before the pair stays. */
@@ -296,16 +297,17 @@ function bodyKind(contentType: string): 'form' | 'json' | null {
   return /^application\/(?:[\w.-]+\+)?json$/.test(type) ? 'json' : null;
 }
 
-function replaced<Cut extends { readonly start: number; readonly end: number }>(
-  text: string,
-  cuts: readonly Cut[],
-  by: (cut: Cut) => string,
-): string {
+function inOrder(swaps: readonly BodySwap[]): readonly BodySwap[] {
+  return swaps.toSorted((left, right) => left.start - right.start);
+}
+
+/** What is left of a body for the scan when the swapped places are emptied. */
+export function withoutSwaps(text: string, swaps: readonly BodySwap[]): string {
   let result = '';
   let at = 0;
-  for (const cut of cuts) {
-    result += text.slice(at, cut.start) + by(cut);
-    at = cut.end;
+  for (const { start, end, rest } of swaps) {
+    result += text.slice(at, start) + rest;
+    at = end;
   }
   return result + text.slice(at);
 }

@@ -13,6 +13,8 @@ export const EgressServiceDocumentSchema = z.strictObject({
     .nullable(),
   /** Where the control socket is made. */
   controlDirectory: z.string().startsWith('/'),
+  /** Where bodies are held that are too long for memory. */
+  spillDirectory: z.string().startsWith('/'),
 });
 export type EgressServiceDocument = z.infer<typeof EgressServiceDocumentSchema>;
 

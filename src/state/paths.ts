@@ -31,6 +31,8 @@ export interface BottlePaths {
   readonly home: string;
   /** Mounted read-only into the bottle: certificates and trust stores, nothing secret. */
   readonly ours: string;
+  /** The gateway's, for bodies that it holds: empty to look at, its files have no names. */
+  readonly spill: string;
   readonly runtime: string;
   readonly control: string;
 }
@@ -66,6 +68,7 @@ export function bottlePaths(paths: HomePaths, slug: string): BottlePaths {
     workspace: path.join(root, 'workspace'),
     home: path.join(root, 'home'),
     ours: path.join(root, 'ours'),
+    spill: path.join(root, 'spill'),
     runtime,
     control: path.join(runtime, 'control'),
   };

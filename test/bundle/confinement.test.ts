@@ -164,6 +164,7 @@ function startRealGateway(uid: number | null, env: Readonly<Record<string, strin
     listeners: [{ role: 'proxy', fd: 6 }],
     peers: null,
     controlDirectory: '/control',
+    spillDirectory: '/spill',
   };
   return startLauncher({ script: path.resolve('dist/egress.js'), document }, { uid, env });
 }

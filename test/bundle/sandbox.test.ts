@@ -12,6 +12,7 @@ const PLAIN: SandboxFacts = {
     { kind: 'link', path: '/lib', target: 'usr/lib' },
   ],
   controlDirectory: '/home/op/control',
+  spillDirectory: '/home/op/spill',
   filterFd: 9,
   dropTo: null,
 };
@@ -19,6 +20,7 @@ const STAGE = planStage('/run/stage', [
   { source: '/home/op/node', name: 'node' },
   { source: '/home/op/dist/egress.js', name: 'service.js' },
   { source: '/home/op/control', name: 'control' },
+  { source: '/home/op/spill', name: 'spill' },
 ]);
 const AS_ROOT: SandboxFacts = { ...PLAIN, dropTo: { uid: 2_000_007, stage: STAGE } };
 
@@ -67,7 +69,7 @@ describe('S5 the box of a process of the bundle, as a plan', () => {
   });
 
   it.each(PROCESS_KINDS)(
-    '%s: of the host it sees libraries, node and its file, read-only; it writes in its control directory only',
+    '%s: of the host it sees libraries, node and its file, read-only; it writes in its own directories only',
     (kind) => {
       const box = boxOf(planSandbox(kind, PLAIN));
       expect(valuesOf(box, '--ro-bind', 2)).toEqual([
@@ -75,8 +77,12 @@ describe('S5 the box of a process of the bundle, as a plan', () => {
         ['/home/op/node', '/opt/bot-bottle/node'],
         ['/home/op/dist/egress.js', '/opt/bot-bottle/service.js'],
       ]);
-      expect(valuesOf(box, '--bind', 2)).toEqual([['/home/op/control', '/control']]);
-      expect(boxOf(planSandbox(kind, { ...PLAIN, controlDirectory: null }))).not.toContain('--bind');
+      expect(valuesOf(box, '--bind', 2)).toEqual([
+        ['/home/op/control', '/control'],
+        ['/home/op/spill', '/spill'],
+      ]);
+      const without = { ...PLAIN, controlDirectory: null, spillDirectory: null };
+      expect(boxOf(planSandbox(kind, without))).not.toContain('--bind');
       expect(valuesOf(box, '--remount-ro', 1)).toEqual([['/dev'], ['/']]);
       expect(box.filter((option) => option.startsWith('--dev-bind') || option === '--tmpfs')).toEqual([]);
     },

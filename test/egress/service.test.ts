@@ -102,6 +102,7 @@ const documentFor = (options: Parameters<typeof configOf>[0], routes: Parameters
   listeners: [{ role: 'proxy', fd: 6 }],
   peers: null,
   controlDirectory: directory,
+  spillDirectory: directory,
 });
 
 describe('the gateway as a service process', () => {

@@ -52,7 +52,8 @@ async function start(options: TestBundleOptions, scope: Scope): Promise<TestBund
   const root = temporary('bundle-state-', 0o700, scope);
   const stageRoot = temporary('bundle-run-', 0o711, scope);
   const control = path.join(root, 'control');
-  fs.mkdirSync(control, { mode: 0o700 });
+  const spill = path.join(root, 'spill');
+  for (const directory of [control, spill]) fs.mkdirSync(directory, { mode: 0o700 });
   const script = options.script ?? path.join(root, 'small-service.js');
   if (options.script === undefined) fs.writeFileSync(script, stripTypeScriptTypes(fs.readFileSync(FIXTURE, 'utf8')));
   const record = fs.openSync(path.join(root, 'record.jsonl'), 'a', 0o600);
@@ -67,10 +68,10 @@ async function start(options: TestBundleOptions, scope: Scope): Promise<TestBund
     ...(options.unboxed === true ? { bwrap: null } : {}),
   };
   const init = await boxProcess(
-    { ...common, kind: 'init', script: path.resolve('dist/init.js'), control: null, descriptors: 0 },
+    { ...common, kind: 'init', script: path.resolve('dist/init.js'), control: null, spill: null, descriptors: 0 },
     scope,
   );
-  const service = await boxProcess({ ...common, kind: 'egress', script, control, descriptors: 2 }, scope);
+  const service = await boxProcess({ ...common, kind: 'egress', script, control, spill, descriptors: 2 }, scope);
   const logs: string[] = [];
   const document = options.document ?? { mode: options.mode ?? 'serve', secret: options.secret ?? 'none' };
   const bundle = startBundle({

@@ -54,6 +54,8 @@ export interface Harness extends AsyncDisposable {
   readonly events: string[];
   readonly record: { failing: boolean; readonly lines: string[] };
   readonly controlPath: string;
+  /** What the gateway holds on disk lies here, without names. */
+  readonly directory: string;
   readonly bugs: unknown[];
   probesSeen: number;
   config: (routes: readonly Route[], generation: number) => GatewayConfig;
@@ -86,6 +88,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     })),
     record: { append, flush: () => Promise.resolve() },
     controlDirectory: options.control === true ? directory : null,
+    spillDirectory: directory,
     onProbeSeen: () => (state.probesSeen += 1),
     onBug: (failure) => bugs.push(failure),
     ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
@@ -108,6 +111,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     record,
     bugs,
     controlPath: join(directory, 'control.sock'),
+    directory,
     get probesSeen() {
       return state.probesSeen;
     },
