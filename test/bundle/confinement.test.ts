@@ -66,7 +66,7 @@ describe.each(USERS)('S5 the boxes of a bundle that $user started', ({ uid }) =>
     expect(look.descriptors.toSpliced(4, 1)).toEqual(['/dev/null', socket, socket, socket, expect.any(String), socket]);
     expect(look.descriptors[4], 'the pipe that the secrets came by').not.toBe(socket);
     expect(Object.keys(look.env).sort()).toEqual(['LANG', 'PWD']);
-    const top = ['control', 'dev', 'empty', 'etc', 'lib', 'lib64', 'opt', 'proc', 'usr'];
+    const top = ['control', 'spill', 'dev', 'empty', 'etc', 'lib', 'lib64', 'opt', 'proc', 'usr'];
     expect(look.root.filter((name) => !top.includes(name))).toEqual([]);
     const files = ['gai.conf', 'host.conf', 'hosts', 'ld.so.cache', 'nsswitch.conf', 'resolv.conf'];
     expect(look.etc.filter((name) => !files.includes(name))).toEqual([]);

@@ -1,11 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Writable, Readable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { KiB, MiB } from '../../src/kernel/limits.ts';
 import { ControlClient } from '../../src/platform/control-client.ts';
 import { GatewayStatusSchema } from '../../src/schema/control.ts';
 import { DecisionRecordSchema } from '../../src/schema/decision.ts';
@@ -152,6 +157,51 @@ describe('the gateway as a service process', () => {
     await service.secretsClosed;
   });
 
+  it.each([
+    { what: '200 MiB of gzip, held whole', coding: 'gzip', size: 200 * MiB, memory: 160 * MiB },
+    { what: '1 GiB as it is, streamed', coding: 'identity', size: 1024 * MiB, memory: 384 * MiB },
+  ])(
+    'S17 takes bounded memory for $what, and leaves no file',
+    async ({ coding, size, memory }) => {
+      let arrived = 0;
+      await using origin = await startOrigin(
+        (request, response) => {
+          request.on('data', (block: Buffer) => (arrived += block.length));
+          request.on('end', () => response.end('taken'));
+        },
+        { tls: false, keepsBytes: false },
+      );
+      const service = startService(
+        documentFor({ origins: { 'plain.example.com:80': origin } }, [{ host: 'plain.example.com' }]),
+      );
+      await service.nextEvent();
+      const before = peakBytes(service.child);
+      const request = http.request({
+        host: '127.0.0.1',
+        port: listener.port,
+        method: 'POST',
+        path: 'http://plain.example.com/up',
+        headers: { host: 'plain.example.com', 'content-encoding': coding },
+      });
+      const answered = once(request, 'response') as Promise<[http.IncomingMessage]>;
+      // Incompressible, and the same again and again beyond the window of gzip: quick to make.
+      const block = randomBytes(256 * KiB);
+      const blocks = Readable.from(repeated(block, size));
+      const sent = coding === 'gzip' ? pipeline(blocks, createGzip({ level: 0 }), request) : pipeline(blocks, request);
+      await sent;
+      const [answer] = await answered;
+      answer.resume();
+      expect(answer.statusCode).toBe(200);
+      expect(arrived).toBeGreaterThanOrEqual(size);
+      // Buffers that nobody needs any more are among it, until the collector looks.
+      expect(peakBytes(service.child) - before).toBeLessThan(memory);
+      expect(readdirSync(directory).filter((name) => name.startsWith('held-'))).toEqual([]);
+      await once(answer, 'close');
+      await expect.poll(() => openSpills(service.child)).toEqual([]);
+    },
+    180_000,
+  );
+
   it('connections that come while it restarts wait in the listener', async () => {
     const first = startService(documentFor({}, []));
     await first.nextEvent();
@@ -176,3 +226,20 @@ describe('the gateway as a service process', () => {
     expect(await exited).toEqual([1, null]);
   });
 });
+
+function* repeated(block: Buffer, size: number): Generator<Buffer> {
+  for (let sent = 0; sent < size; sent += block.length) yield block;
+}
+
+/** The most that it ever had in memory, by the kernel's account. */
+function peakBytes({ pid }: ChildProcess): number {
+  const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${String(pid)}/status`, 'utf8')) ?? [];
+  return Number(kib) * KiB;
+}
+
+function openSpills({ pid }: ChildProcess): readonly string[] {
+  const descriptors = `/proc/${String(pid)}/fd`;
+  return readdirSync(descriptors)
+    .map((fd) => readlinkSync(join(descriptors, fd)))
+    .filter((link) => link.includes('/held-'));
+}

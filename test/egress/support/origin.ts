@@ -40,6 +40,8 @@ interface OriginOptions {
   /** Another certificate than one for `name` by the upstreams' authority. */
   readonly leaf?: Pick<Leaf, 'certificate' | 'key'>;
   readonly tls?: boolean;
+  /** False: what arrives is not kept, because it is much. */
+  readonly keepsBytes?: false;
   /** Called when the first byte of a connection arrives. */
   readonly onBytes?: () => void;
 }
@@ -52,7 +54,9 @@ export function startOrigin(
   const seen: SeenRequest[] = [];
   const listener: RequestListener = (request, response) => {
     const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('data', (chunk: Buffer) => {
+      if (options.keepsBytes !== false) chunks.push(chunk);
+    });
     request.on('error', () => undefined);
     request.on('end', () => {
       const { method = '', url = '', headers, rawHeaders } = request;
@@ -109,7 +113,7 @@ async function listen(server: Server, options: OriginOptions, seen: readonly See
   });
   server.on(options.tls === false ? 'connection' : 'secureConnection', (socket: Socket) => {
     socket.prependListener('data', (chunk: Buffer) => {
-      received.push(Buffer.from(chunk));
+      if (options.keepsBytes !== false) received.push(Buffer.from(chunk));
       options.onBytes?.();
     });
   });
