@@ -1,7 +1,7 @@
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { KiB } from '../../src/kernel/limits.ts';
-import { exchangeRaw, openTls, reasonOf, send, statusOf, type SendOptions } from './support/agent.ts';
+import { exchangeRaw, openTls, reasonOf, send, type SendOptions } from './support/agent.ts';
 import { startHarness, type Harness } from './support/harness.ts';
 import { answering, startOrigin, type Origin } from './support/origin.ts';
 
@@ -176,7 +176,7 @@ describe('S16 content-coded bodies', () => {
     { headers: { 'content-encoding': 'gzip' }, body: Buffer.from(clean), why: 'a body that is not what it says' },
     {
       headers: { 'content-encoding': 'br' },
-      body: Buffer.concat([brotliCompressSync(clean), Buffer.from(SECRET)]),
+      body: Buffer.concat([brotliCompressSync(clean), Buffer.from('more')]),
       why: 'bytes after the end',
     },
     { headers: { 'content-encoding': 'gzip' }, body: gzipSync(Buffer.alloc(70 * 1024 * KiB)), why: 'a bomb' },
@@ -191,16 +191,15 @@ describe('S16 content-coded bodies', () => {
     expect(origin.received().length).toBe(seenBefore);
   });
 
-  it('a body over the bound is refused, and says which', async () => {
-    const socket = await openTls(harness, HOST);
-    const size = 17 * 1024 * KiB;
-    socket.write(
-      `POST / HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: ${String(size)}\r\nContent-Encoding: gzip\r\n\r\n`,
-    );
-    const text = await exchangeRaw(socket, Buffer.alloc(size), 'recorded.');
-    expect(statusOf(text)).toBe(403);
-    expect(text).toContain('16777216 bytes');
-    socket.destroy();
+  it('a secret in clear after the end is found as it is', async () => {
+    const body = Buffer.concat([brotliCompressSync(clean), Buffer.from(SECRET)]);
+    const answer = await send(harness, `https://${HOST}/`, {
+      method: 'POST',
+      headers: { 'content-encoding': 'br' },
+      body,
+    });
+    expect(answer).toMatchObject({ status: 403, reason: 'known_secret' });
+    expect(origin.received().length).toBe(seenBefore);
   });
 });
 
