@@ -5,6 +5,9 @@ import type { Manifests } from '../manifest/index.ts';
 import type { Settings } from '../schema/settings.ts';
 import type { Terminal } from './terminal.ts';
 
+/** Tells a launcher to end its bottle in order, but with no time for the agent (`stop --now`). */
+export const HURRY_SIGNAL = 'SIGUSR2';
+
 /** What a command may touch of the world; made once in `main.ts`, the only reader of the process's environment. */
 export interface CliContext {
   readonly cwd: string;
@@ -26,4 +29,6 @@ export interface CliContext {
   readonly outputIsTerminal: boolean;
   /** Aborts when the operator asks to stop: once in order; a second time kills. */
   readonly stopRequested: AbortSignal;
+  /** Aborts when the agent is to get no time for its end (`stop --now`). */
+  readonly hurryRequested: AbortSignal;
 }

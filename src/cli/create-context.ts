@@ -4,7 +4,7 @@ import { hostFiles } from '../platform/files.ts';
 import { allocateUid } from '../platform/uid-lock.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
 import { homePaths } from '../state/paths.ts';
-import type { CliContext } from './context.ts';
+import { HURRY_SIGNAL, type CliContext } from './context.ts';
 import { openTerminal } from './terminal.ts';
 
 export interface ProcessFacts {
@@ -23,7 +23,8 @@ const IMPATIENCE_MS = 1_500;
 export function createContext(facts: ProcessFacts): CliContext {
   const paths = homePaths(facts.environment);
   const stop = new AbortController();
-  watchSignals(stop);
+  const hurry = new AbortController();
+  watchSignals(stop, hurry);
   let settings: ReturnType<typeof loadSettings> | null = null;
   return {
     cwd: facts.cwd,
@@ -41,6 +42,7 @@ export function createContext(facts: ProcessFacts): CliContext {
     interactive: facts.interactive,
     outputIsTerminal: facts.stdout.isTTY,
     stopRequested: stop.signal,
+    hurryRequested: hurry.signal,
     allocateUid: process.getuid?.() === 0 ? () => Promise.resolve(allocateUid()) : null,
   };
 }
@@ -57,7 +59,7 @@ function secretSource(environment: Readonly<Record<string, string | undefined>>)
 }
 
 /** Once stops in order; a second time within a moment kills: the boxes die with this process. */
-function watchSignals(stop: AbortController): void {
+function watchSignals(stop: AbortController, hurry: AbortController): void {
   let lastAt = -Infinity;
   const onSignal = (signal: NodeJS.Signals): void => {
     const now = performance.now();
@@ -66,4 +68,8 @@ function watchSignals(stop: AbortController): void {
     stop.abort(signal);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  process.on(HURRY_SIGNAL, () => {
+    stop.abort(HURRY_SIGNAL);
+    hurry.abort(HURRY_SIGNAL);
+  });
 }

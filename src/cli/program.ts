@@ -5,10 +5,10 @@ import { cleanup } from './commands/cleanup.ts';
 import { doctor } from './commands/doctor.ts';
 import { explain } from './commands/explain.ts';
 import { gateway } from './commands/gateway.ts';
-import { listActive, listAvailable } from './commands/list.ts';
+import { listActive, listAvailable, listEnded } from './commands/list.ts';
 import { run } from './commands/run.ts';
 import { start } from './commands/start.ts';
-import { stopBottle } from './commands/stop.ts';
+import { stopBottles } from './commands/stop.ts';
 import { UNBUILT_COMMANDS } from './commands/unbuilt.ts';
 import type { CliContext } from './context.ts';
 import { addCompletion, addManifests, addWork } from './program-more.ts';
@@ -160,28 +160,29 @@ function addExplain(program: Command, context: CliContext, done: Done): void {
 function addListing(program: Command, context: CliContext, done: Done): void {
   program
     .command('list')
-    .description('bottles that run (active), or agents and bottles there are (available)')
-    .argument('[what]', 'active or available', 'active')
+    .description('bottles that run (active) or have ended, or agents and bottles there are (available)')
+    .argument('[what]', 'active, available or ended', 'active')
     .option('--all', 'preserved and orphaned bottles too')
     .option('--json', 'as JSON')
     .addHelpText('after', example('bot-bottle list active --json'))
     .action((what: string, options: { all?: boolean; json?: boolean }) => {
-      if (what !== 'active' && what !== 'available')
-        throw new BottleError('usage', { message: `list what? "${what}"`, hint: 'bot-bottle list active' });
       const json = options.json ?? false;
-      done(
-        what === 'available'
-          ? listAvailable(context, { json })
-          : listActive(context, { json, all: options.all ?? false }),
-      );
+      if (what === 'available') done(listAvailable(context, { json }));
+      else if (what === 'ended') done(listEnded(context, { json }));
+      else if (what === 'active') done(listActive(context, { json, all: options.all ?? false }));
+      else throw new BottleError('usage', { message: `list what? "${what}"`, hint: 'bot-bottle list active' });
     });
   program
     .command('stop')
-    .description('end a bottle in order; its work is kept')
-    .argument('<slug>', 'which; the beginning is enough')
+    .description('end bottles in order; their work is kept')
+    .argument('[slugs...]', 'which; the beginning of each is enough')
+    .option('--all', 'every bottle that runs')
+    .option('--now', 'no time for the agent to end by itself')
+    .option('--json', 'as JSON')
     .addHelpText('after', example('bot-bottle stop reviewer-k3x9q'))
-    .action(async (slug: string) => {
-      done(await stopBottle(context, slug));
+    .action(async (slugs: string[], options: { all?: boolean; now?: boolean; json?: boolean }) => {
+      const { all = false, now = false, json = false } = options;
+      done(await stopBottles(context, slugs, { all, now, json }));
     });
   program
     .command('cleanup')

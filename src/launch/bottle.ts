@@ -6,12 +6,12 @@ import { ignoreUnlessAwaited } from '../kernel/promises.ts';
 import { Scope } from '../kernel/scope.ts';
 import type { Secret } from '../kernel/secret.ts';
 import type { RunningBundle } from '../bundle/broker.ts';
-import { removeTree } from '../platform/remove-tree.ts';
 import type { AgentExit, ApplyContext, Backend, GatedBottle, Proof } from '../ports/backend.ts';
 import type { Random } from '../ports/random.ts';
+import { noteInHistory } from '../state/history.ts';
 import type { Journal } from '../state/journal.ts';
 import type { ReachedLimit } from '../schema/limits.ts';
-import { writeBottleFile, type BottleFile } from '../state/bottles.ts';
+import { removeBottle, writeBottleFile, type BottleFile } from '../state/bottles.ts';
 import { bottlePaths, ensurePrivateDirectory, type BottlePaths } from '../state/paths.ts';
 import { refreshHome, writeHome, writeNssDatabase, writeTrust } from './bottle-files.ts';
 import { startBottleBundle } from './bundle.ts';
@@ -55,7 +55,7 @@ export interface LaunchedBottle extends AsyncDisposable {
   /** Kept: `cleanup` leaves it alone. */
   preserve(reason: string, exitCode: number | null): void;
   /** Nothing of it stays on the host. */
-  discard(): void;
+  discard(exitCode: number): void;
 }
 
 interface Context {
@@ -92,7 +92,10 @@ export async function launchBottle(options: LaunchOptions): Promise<LaunchedBott
     // What was there before this start is not this start's to remove.
     if (options.resumed)
       writeBottleFile(options.paths, { ...state.file, agentStarted: true, preserved: RESUME_FAILED });
-    else removeState(paths);
+    else {
+      removeBottle(options.paths, plan.slug);
+      noteEnd(options, 'discarded', null);
+    }
     state.close();
     throw failure;
   }
@@ -262,14 +265,26 @@ function launched(context: Context, scope: Scope, state: OpenState): LaunchedBot
     end,
     preserve: (reason, exitCode) => {
       update({ preserved: { reason, exitCode } });
+      noteEnd(options, 'preserved', exitCode);
       state.close();
     },
-    discard: () => {
-      removeState(paths);
+    discard: (exitCode) => {
+      removeBottle(options.paths, options.plan.slug);
+      noteEnd(options, 'discarded', exitCode);
       state.close();
     },
     [Symbol.asyncDispose]: end,
   };
+}
+
+function noteEnd(
+  { paths, plan, clock }: LaunchOptions,
+  outcome: 'preserved' | 'discarded',
+  exitCode: number | null,
+): void {
+  noteInHistory(paths.home, (history) => {
+    history.end({ slug: plan.slug, outcome, exitCode, endedAt: clock.timestamp() });
+  });
 }
 
 /** Over its limit of disk, the bottle is ended; its work is kept, as after any end. */
@@ -291,9 +306,4 @@ function limitDisk(
     reached: () => (watch.reached ? [{ resource: 'disk', limit }] : []),
     [Symbol.asyncDispose]: () => watch[Symbol.asyncDispose](),
   };
-}
-
-/** Links are removed, not followed; nothing of the bottle runs any more. */
-function removeState(paths: BottlePaths): void {
-  removeTree(paths.root);
 }

@@ -1,9 +1,17 @@
 import fs from 'node:fs';
 import { z } from 'zod';
 import { readJournal, type JournalEntry } from '../state/journal.ts';
-import { listBottles, writeBottleFile, type KnownBottle } from '../state/bottles.ts';
+import {
+  abandonedDirectories,
+  listBottles,
+  removeBottle,
+  writeBottleFile,
+  type KnownBottle,
+} from '../state/bottles.ts';
 import { markedProcesses } from '../platform/processes.ts';
 import { removeTree } from '../platform/remove-tree.ts';
+import { systemClock } from '../platform/clock.ts';
+import { noteInHistory } from '../state/history.ts';
 import { tryLock } from '../state/lock.ts';
 import { bottlePaths, type HomePaths } from '../state/paths.ts';
 
@@ -25,9 +33,14 @@ export interface CleanupPlan {
 }
 
 export function planCleanup(paths: HomePaths, options: { readonly preserved: boolean }): readonly CleanupPlan[] {
-  return listBottles(paths)
+  const bottles = listBottles(paths)
     .filter(({ state }) => state === 'orphan' || (options.preserved && state === 'preserved'))
     .map((bottle) => planOne(paths, bottle));
+  const abandoned = abandonedDirectories(paths, systemClock.now()).map((slug): CleanupPlan => ({
+    slug,
+    actions: [{ kind: 'remove', slug, path: bottlePaths(paths, slug).root }],
+  }));
+  return [...bottles, ...abandoned];
 }
 
 function planOne(paths: HomePaths, bottle: KnownBottle): CleanupPlan {
@@ -84,7 +97,8 @@ export interface CleanupFailure {
 export function performCleanup(paths: HomePaths, plan: CleanupPlan): readonly CleanupFailure[] {
   const own = bottlePaths(paths, plan.slug);
   const lock = tryLock(own.lock);
-  if (lock === null) return plan.actions.map((action) => ({ action, why: 'it came to life meanwhile' }));
+  // It came to life meanwhile, or somebody else has put it away.
+  if (lock === null) return [];
   using held = lock;
   void held;
   return plan.actions.flatMap((action) => {
@@ -103,7 +117,11 @@ function perform(paths: HomePaths, action: CleanupAction): void {
       if (startTimeOf(action.pid) === action.startTime) process.kill(action.pid, 'SIGKILL');
       return;
     case 'remove':
-      removePlace(action.path);
+      if (action.path !== bottlePaths(paths, action.slug).root) removePlace(action.path);
+      else {
+        removeBottle(paths, action.slug);
+        note(paths, action.slug, 'removed');
+      }
       return;
     case 'preserve':
       preserveOrphan(paths, action.slug);
@@ -117,7 +135,15 @@ function removePlace(path: string): void {
   else removeTree(path);
 }
 
+function note(paths: HomePaths, slug: string, outcome: 'removed' | 'crashed'): void {
+  noteInHistory(paths.home, (history) => {
+    history.end({ slug, outcome, exitCode: null, endedAt: systemClock.timestamp() });
+  });
+}
+
 function preserveOrphan(paths: HomePaths, slug: string): void {
   const bottle = listBottles(paths).find((known) => known.slug === slug);
-  if (bottle?.file) writeBottleFile(paths, { ...bottle.file, preserved: { reason: 'crash', exitCode: null } });
+  if (!bottle?.file) return;
+  writeBottleFile(paths, { ...bottle.file, preserved: { reason: 'crash', exitCode: null } });
+  note(paths, slug, 'crashed');
 }

@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { BottleError } from '../kernel/errors.ts';
 import { decodeJson } from '../schema/json.ts';
 import { BACKEND_NAMES } from '../schema/plan.ts';
-import { bottlePaths, type HomePaths } from './paths.ts';
+import { readTextOrNull } from '../platform/processes.ts';
+import { removeTree } from '../platform/remove-tree.ts';
+import { bottlePaths, UNNAMED, unnamedDirectory, type HomePaths } from './paths.ts';
 import { tryLock } from './lock.ts';
 
 /** `bottle.json`: what `list`, `stop` and `cleanup` know of a bottle. No secret, no policy. */
@@ -68,8 +70,9 @@ export function writeBottleFile(paths: HomePaths, bottle: BottleFile): void {
 
 export function readBottleFile(paths: HomePaths, slug: string): BottleFile | null {
   const { bottleFile } = bottlePaths(paths, slug);
-  if (!fs.existsSync(bottleFile)) return null;
-  const parsed = decodeJson(AnyBottleFileSchema, fs.readFileSync(bottleFile, 'utf8'));
+  const text = readTextOrNull(bottleFile);
+  if (text === null) return null;
+  const parsed = decodeJson(AnyBottleFileSchema, text);
   if (!parsed.ok) {
     throw new BottleError('state_invalid', {
       message: `${bottleFile} was not written by this version of bot-bottle`,
@@ -86,11 +89,41 @@ export function bottleExists(paths: HomePaths, slug: string): boolean {
 
 export function listBottles(paths: HomePaths): readonly KnownBottle[] {
   if (!fs.existsSync(paths.stateRoot)) return [];
-  return fs
-    .readdirSync(paths.stateRoot, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => describe(paths, entry.name))
-    .sort((left, right) => left.slug.localeCompare(right.slug));
+  return (
+    fs
+      .readdirSync(paths.stateRoot, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith(UNNAMED))
+      .map((entry) => describe(paths, entry.name))
+      // One that ended while it was looked at.
+      .filter(({ slug }) => bottleExists(paths, slug))
+      .sort((left, right) => left.slug.localeCompare(right.slug))
+  );
+}
+
+/**
+ * Directories without a name whose maker is gone: what a launch made no use of, or an end did not finish removing. One
+ * that was changed a moment ago is in somebody's hands, who locks it next or has just removed the lock.
+ */
+export function abandonedDirectories(paths: HomePaths, nowMs: number): readonly string[] {
+  if (!fs.existsSync(paths.stateRoot)) return [];
+  return fs.readdirSync(paths.stateRoot).filter((name) => {
+    const facts = fs.statSync(bottlePaths(paths, name).root, { throwIfNoEntry: false });
+    const old = facts !== undefined && nowMs - facts.mtimeMs > IN_HAND_MS;
+    return name.startsWith(UNNAMED) && old && lockOf(paths, name) === 'free';
+  });
+}
+
+const IN_HAND_MS = 2_000;
+
+/**
+ * Removes a bottle for good; the caller holds its lock. It loses its name in one step before anything in it goes, so that
+ * nobody meets half of it.
+ */
+export function removeBottle(paths: HomePaths, slug: string): void {
+  const { root } = bottlePaths(paths, slug);
+  const unnamed = unnamedDirectory(paths);
+  fs.renameSync(root, unnamed);
+  removeTree(unnamed);
 }
 
 /** One bad file is one row: it never hides the other bottles. */
@@ -107,7 +140,9 @@ function describeFile(paths: HomePaths, slug: string, file: BottleFile | null): 
   if (file?.preserved) return { slug, state: 'preserved', file, problem: null };
   const lock = lockOf(paths, slug);
   if (lock === 'held') return { slug, state: 'live', file, problem: null };
-  return { slug, state: 'orphan', file, problem: null };
+  // It may have come to its end between the two looks: who gave the lock back has written before how that was.
+  const last = readBottleFile(paths, slug);
+  return { slug, state: last?.preserved ? 'preserved' : 'orphan', file: last, problem: null };
 }
 
 function lockOf(paths: HomePaths, slug: string): 'held' | 'free' {

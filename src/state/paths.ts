@@ -78,6 +78,13 @@ function shortHash(text: string): string {
   return crypto.hash('sha256', text, 'hex').slice(0, 8);
 }
 
+/** Where a bottle's directory is made before it has its name; no slug begins with a dot. */
+export function unnamedDirectory(paths: HomePaths): string {
+  return path.join(paths.stateRoot, `${UNNAMED}${crypto.randomBytes(8).toString('hex')}`);
+}
+
+export const UNNAMED = '.new-';
+
 /** Root's services run as other users, who can't enter root's own runtime directory. */
 function runtimeRoot(environment: HostEnvironment): string {
   if (process.getuid?.() === 0) return '/run/bot-bottle';

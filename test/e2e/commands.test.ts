@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fs from 'node:fs';
 import path from 'node:path';
 import { execFile } from 'node:child_process';
+import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { UNBUILT_COMMANDS } from '../../src/cli/commands/unbuilt.ts';
 import { pollUntil } from '../../src/launch/readiness.ts';
 import { answering, startOrigin, upstreamCa } from '../egress/support/origin.ts';
-import { collect, firstLine, World } from './support/world.ts';
+import { collect, firstLine, World, type CliResult } from './support/world.ts';
 
 const exec = promisify(execFile);
 const ROUTE =
@@ -142,6 +143,37 @@ describe('list and stop', () => {
     expect(JSON.parse((await world.run(['list', 'active', '--json'])).stdout)).toEqual([]);
   });
 
+  it('ends several by name or all of them, with no time for the agent if so told; a wrong name ends none', async () => {
+    using world = new World();
+    const script = "trap '' TERM; echo up; while :; do sleep 0.1; done";
+    const ends: Promise<CliResult>[] = [];
+    for (let count = 0; count < 3; count += 1) {
+      const child = world.spawn(['run', '--workspace', 'none', '--', 'sh', '-c', script]);
+      ends.push(collect(child));
+      await firstLine(child);
+    }
+    const [first = '', second = '', third = ''] = world.slugs();
+    const refused = await world.run(['stop', first, 'nobody', '--now']);
+    expect(refused).toMatchObject({ code: 1 });
+    expect(refused.stderr).toContain('no bottle is called "nobody"');
+    expect(JSON.parse((await world.run(['list', '--json'])).stdout)).toHaveLength(3);
+    const two = await world.run(['stop', first, second, first, '--now', '--json']);
+    expect(JSON.parse(two.stdout)).toEqual({ stopped: [first, second] });
+    const rest = await world.run(['stop', '--all', '--now']);
+    expect(rest.stderr).toBe(`${third} stopped\n`);
+    expect((await Promise.all(ends)).map(({ code }) => code)).toEqual([137, 137, 137]);
+    expect((await world.run(['stop', '--all'])).stderr).toBe('no bottles are running\n');
+    for (const wrong of [[], ['--all', first]]) expect((await world.run(['stop', ...wrong])).code).toBe(2);
+    const past = JSON.parse((await world.run(['list', 'ended', '--json'])).stdout) as {
+      slug: string;
+      exitCode: number;
+    }[];
+    expect(past.map(({ slug, exitCode }) => [slug, exitCode]).sort()).toEqual(
+      [first, second, third].map((slug) => [slug, 137]).sort(),
+    );
+    expect((await world.run(['list', 'ended'])).stdout).toContain('preserved');
+  });
+
   it('SIGINT once ends the bottle in order, with 130 or the agent’s own code', async () => {
     using world = new World();
     const child = world.spawn(['run', '--workspace', 'none', '--', 'sh', '-c', 'echo up; sleep 1000']);
@@ -162,6 +194,57 @@ describe('doctor', () => {
     const report = JSON.parse(stdout) as { ok: boolean; backends: unknown[] };
     expect(code).toBe(report.ok ? 0 : 1);
     expect(report.backends).toContainEqual(expect.objectContaining({ name: 'bubblewrap', available: true }));
+  });
+
+  it.each([
+    {
+      name: 'home',
+      why: 'a home that others can write',
+      ok: false,
+      prepare: (world: World): void => {
+        fs.chmodSync(world.home, 0o777);
+      },
+      fix: /^chmod go-w /,
+    },
+    {
+      name: 'settings',
+      why: 'settings that are wrong',
+      ok: false,
+      prepare: (world: World): void => {
+        world.settings('backend: bubblewarp');
+      },
+      fix: null,
+    },
+    {
+      name: 'leftovers',
+      why: 'what a crash left',
+      ok: true,
+      prepare: (world: World): void => {
+        fs.mkdirSync(path.join(world.home, 'state/rev-12345'), { recursive: true });
+      },
+      fix: /^bot-bottle cleanup$/,
+    },
+    {
+      name: 'history',
+      why: 'a history of a newer version',
+      ok: true,
+      prepare: (world: World): void => {
+        using database = new DatabaseSync(path.join(world.home, 'bot-bottle.db'));
+        database.exec('PRAGMA user_version = 99');
+      },
+      fix: /^move .* away$/,
+    },
+  ])('$name: $why is found, with its fix', async ({ name, ok, prepare, fix }) => {
+    using world = new World();
+    prepare(world);
+    const { stdout } = await world.run(['doctor', '--json']);
+    const { checks } = JSON.parse(stdout) as { checks: { name: string; ok: boolean; fix: string | null }[] };
+    const check = checks.find((row) => row.name === name);
+    expect(check).toMatchObject({ ok });
+    if (fix !== null) {
+      expect(check?.fix).toMatch(fix);
+      expect((await world.run(['doctor'])).stdout).toContain(`${name}: ${check?.fix ?? ''}`);
+    }
   });
 });
 

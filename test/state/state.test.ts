@@ -181,3 +181,39 @@ describe('private directories', () => {
     }).toThrow('nobody else can read or write');
   });
 });
+
+describe('H5 a directory that has no name yet', () => {
+  const unnamed = (name: string, { ageMs }: { readonly ageMs: number }): string => {
+    const directory = bottlePaths(paths, name).root;
+    fs.mkdirSync(directory, { recursive: true });
+    fs.writeFileSync(path.join(directory, 'journal.jsonl'), '');
+    const then = new Date(Date.now() - ageMs);
+    fs.utimesSync(directory, then, then);
+    return directory;
+  };
+
+  it('is no bottle, and is put away once nobody holds it', () => {
+    const old = unnamed('.new-0123456789abcdef', { ageMs: 60_000 });
+    expect(listBottles(paths)).toEqual([]);
+    const plans = planCleanup(paths, { preserved: false });
+    expect(plans).toEqual([
+      { slug: path.basename(old), actions: [{ kind: 'remove', slug: path.basename(old), path: old }] },
+    ]);
+    for (const plan of plans) expect(performCleanup(paths, plan)).toEqual([]);
+    expect(fs.readdirSync(paths.stateRoot)).toEqual([]);
+  });
+
+  it('is left alone while it was changed a moment ago, and while it is locked', () => {
+    unnamed('.new-0000000000000001', { ageMs: 0 });
+    const held = unnamed('.new-0000000000000002', { ageMs: 60_000 });
+    using lock = tryLock(path.join(held, 'lock'));
+    expect(lock).not.toBeNull();
+    const then = new Date(Date.now() - 60_000);
+    fs.utimesSync(held, then, then);
+    expect(planCleanup(paths, { preserved: false })).toEqual([]);
+  });
+
+  it('a lock in a directory that is gone can’t be had', () => {
+    expect(tryLock(path.join(root, 'gone/lock'))).toBeNull();
+  });
+});

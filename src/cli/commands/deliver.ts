@@ -13,7 +13,9 @@ import {
 import { lookAtWork, type Work } from '../../launch/work.ts';
 import { runsOnOpen } from '../../policy/runs-on-open.ts';
 import { confirm } from '../ask.ts';
-import { removeTree } from '../../platform/remove-tree.ts';
+import { systemClock } from '../../platform/clock.ts';
+import { removeBottle } from '../../state/bottles.ts';
+import { noteInHistory } from '../../state/history.ts';
 import type { CliContext } from '../context.ts';
 import { DeliverOptionsSchema, type DeliverOptions } from '../options.ts';
 import { holdWork, type HeldWork } from './work-of.ts';
@@ -39,7 +41,7 @@ export async function deliver(context: CliContext, id: string, raw: Record<strin
   performDelivery(plan, staging, target);
   const names = await deliverBranches(held.paths, target, branches, namer(held, branches, options));
   const done = plan.conflicts.length === 0;
-  if (done) removeTree(held.paths.root);
+  if (done) forget(context, held);
   report(context, { options, plan, names, done, held, target, work });
   return done ? 0 : 1;
 }
@@ -62,11 +64,18 @@ function targetOf({ slug, source, file }: HeldWork, { to }: DeliverOptions): str
 }
 
 function nothingLeft(context: CliContext, held: HeldWork, options: DeliverOptions): number {
-  removeTree(held.paths.root);
+  forget(context, held);
   if (options.json)
     context.terminal.result(JSON.stringify({ slug: held.slug, written: [], deleted: [], branches: [] }));
   else context.terminal.result(`${held.slug} has nothing that is not home already; it is removed`);
   return 0;
+}
+
+function forget({ paths }: CliContext, { slug }: HeldWork): void {
+  removeBottle(paths, slug);
+  noteInHistory(paths.home, (history) => {
+    history.end({ slug, outcome: 'delivered', exitCode: null, endedAt: systemClock.timestamp() });
+  });
 }
 
 interface Shown {

@@ -1,4 +1,6 @@
+import fs from 'node:fs';
 import { listBottles, type KnownBottle } from '../../state/bottles.ts';
+import { History, historyFile } from '../../state/history.ts';
 import { printable } from '../../kernel/render-error.ts';
 import { BottleError } from '../../kernel/errors.ts';
 import type { CliContext } from '../context.ts';
@@ -41,6 +43,31 @@ export function listActive(context: CliContext, options: { readonly json: boolea
     bottle.file?.workspaceMode ?? '-',
   ]);
   context.terminal.result(table([header, ...lines]));
+  return 0;
+}
+
+const ENDED_SHOWN = 100;
+
+/** The latest bottles that there were, newest first, and how each ended; from `bot-bottle.db`. */
+export function listEnded(context: CliContext, options: { readonly json: boolean }): number {
+  if (!fs.existsSync(historyFile(context.paths.home))) {
+    context.terminal.result(options.json ? '[]' : 'none yet');
+    return 0;
+  }
+  using history = History.open(context.paths.home);
+  const rows = history.list(ENDED_SHOWN).filter(({ outcome }) => outcome !== 'running');
+  const text = (): string =>
+    rows.length === 0
+      ? 'none yet'
+      : table([
+          ['slug', 'outcome', 'exit', 'started', 'ended', 'agent'],
+          ...rows.map(({ slug, outcome, exitCode, startedAt, endedAt, agent }) =>
+            [slug, outcome, exitCode === null ? '-' : String(exitCode), startedAt, endedAt ?? '-', agent].map(
+              printable,
+            ),
+          ),
+        ]);
+  context.terminal.result(options.json ? JSON.stringify(rows) : text());
   return 0;
 }
 

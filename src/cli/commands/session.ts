@@ -68,13 +68,17 @@ export async function runSession(context: CliContext, options: SessionOptions): 
 
 async function finish(context: CliContext, bottle: LaunchedBottle, options: SessionOptions): Promise<SessionResult> {
   const stop = (): void => {
-    void bottle.stop(STOP_GRACE_MS);
+    void bottle.stop(context.hurryRequested.aborted ? 0 : STOP_GRACE_MS);
+  };
+  const hurry = (): void => {
+    void bottle.stop(0);
   };
   try {
     options.onReady?.(bottle);
     // A resumed bottle's changes are counted from its first start.
     if (options.resumed !== true) stampWorkspace(bottle.paths);
     context.stopRequested.addEventListener('abort', stop, { once: true });
+    context.hurryRequested.addEventListener('abort', hurry, { once: true });
     options.attachment?.begin();
     const begunAt = performance.now();
     const exit = await bottle.run();
@@ -84,7 +88,7 @@ async function finish(context: CliContext, bottle: LaunchedBottle, options: Sess
     await bottle.end();
     const decisions = countDecisions(bottle.paths.record);
     if (settlement.kind === 'kept') bottle.preserve(settlement.reason, exit.exitCode);
-    else bottle.discard();
+    else bottle.discard(exit.exitCode);
     return {
       slug: bottle.slug,
       exit,
@@ -100,5 +104,6 @@ async function finish(context: CliContext, bottle: LaunchedBottle, options: Sess
   } finally {
     await options.attachment?.[Symbol.asyncDispose]();
     context.stopRequested.removeEventListener('abort', stop);
+    context.hurryRequested.removeEventListener('abort', hurry);
   }
 }

@@ -1,28 +1,62 @@
 import fs from 'node:fs';
 import { BottleError } from '../../kernel/errors.ts';
 import { pollUntil } from '../../launch/readiness.ts';
-import { findBottle, listBottles } from '../../state/bottles.ts';
+import { findBottle, listBottles, type KnownBottle } from '../../state/bottles.ts';
 import { bottlePaths } from '../../state/paths.ts';
 import { tryLock } from '../../state/lock.ts';
-import type { CliContext } from '../context.ts';
+import { HURRY_SIGNAL, type CliContext } from '../context.ts';
 
 /** Longer than drain, TERM, grace and KILL together. */
 const STOP_DEADLINE_MS = 30_000;
 
-/** Asks the launcher to end its bottle in order, and waits until it has. */
-export async function stopBottle(context: CliContext, id: string): Promise<number> {
-  const bottle = findBottle(listBottles(context.paths), id);
-  if (bottle.state !== 'live' || bottle.file === null) {
-    throw new BottleError('bottle_not_found', {
-      message: `${bottle.slug} is not running (${bottle.state})`,
-      hint: bottle.state === 'orphan' ? 'bot-bottle cleanup' : 'bot-bottle list active',
+export interface StopOptions {
+  readonly all: boolean;
+  /** The agent gets no time to end by itself. */
+  readonly now: boolean;
+  readonly json: boolean;
+}
+
+/** Asks the launchers to end their bottles in order, all at once, and waits until they have. */
+export async function stopBottles(context: CliContext, ids: readonly string[], options: StopOptions): Promise<number> {
+  if (options.all === ids.length > 0) {
+    throw new BottleError('usage', {
+      message: options.all ? 'either --all or names, not both' : 'stop which?',
+      hint: 'bot-bottle list active',
     });
   }
-  const { lock, root } = bottlePaths(context.paths, bottle.slug);
-  context.signalProcess(bottle.file.launcherPid, 'SIGTERM');
-  await pollUntil(`the end of ${bottle.slug}`, STOP_DEADLINE_MS, () => (isReleased(lock, root) ? true : null));
-  context.terminal.say(`${bottle.slug} stopped`);
+  const bottles = listBottles(context.paths);
+  // All are found before any is stopped: a name that is wrong stops nothing.
+  const wanted = options.all ? bottles.filter(isRunning) : [...new Set(ids.map((id) => findBottle(bottles, id)))];
+  const running = wanted.map((bottle) => runningOne(bottle));
+  await Promise.all(running.map((bottle) => stop(context, bottle, options)));
+  const slugs = running.map(({ slug }) => slug);
+  if (options.json) context.terminal.result(JSON.stringify({ stopped: slugs }));
+  else if (slugs.length === 0) context.terminal.say('no bottles are running');
+  else for (const slug of slugs) context.terminal.say(`${slug} stopped`);
   return 0;
+}
+
+function isRunning({ state, file }: KnownBottle): boolean {
+  return state === 'live' && file !== null;
+}
+
+interface Running {
+  readonly slug: string;
+  readonly launcherPid: number;
+}
+
+function runningOne({ slug, state, file }: KnownBottle): Running {
+  if (state === 'live' && file !== null) return { slug, launcherPid: file.launcherPid };
+  throw new BottleError('bottle_not_found', {
+    message: `${slug} is not running (${state === 'live' ? 'it is only just starting' : state})`,
+    hint: state === 'orphan' ? 'bot-bottle cleanup' : 'bot-bottle list active',
+  });
+}
+
+async function stop(context: CliContext, { slug, launcherPid }: Running, { now }: StopOptions): Promise<void> {
+  const { lock, root } = bottlePaths(context.paths, slug);
+  context.signalProcess(launcherPid, now ? HURRY_SIGNAL : 'SIGTERM');
+  await pollUntil(`the end of ${slug}`, STOP_DEADLINE_MS, () => (isReleased(lock, root) ? true : null));
 }
 
 function isReleased(lock: string, root: string): boolean {
