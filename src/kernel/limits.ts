@@ -55,6 +55,10 @@ export const LIMITS = {
   pathBytes: 8 * KiB,
   pathReadingRounds: 4,
   pathReadings: 64,
+  /** Of the automaton of one rule's pattern. */
+  ruleSteps: 4000,
+  /** How far a rule looks from the beginning of a match when its pattern says no end (DESIGN 6). */
+  ruleWindowBytes: 16 * KiB,
   /** Of one `regex` in `matches`: time per character of the text is bounded by it (SECURITY S22). */
   patternStates: 500,
   leafCertificates: 512,

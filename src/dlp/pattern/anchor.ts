@@ -1,0 +1,148 @@
+import { assertNever } from '../../kernel/assert-never.ts';
+import { err, ok, type Result } from '../../kernel/result.ts';
+import { membersOf } from './byte-set.ts';
+import { buildProgram, type Program, type Step } from './program.ts';
+import type { ParsedPattern, PatternNode } from './syntax.ts';
+
+/**
+ * Where the search for a rule begins: four bytes in a row that every match has near its beginning. They are read off the
+ * pattern itself, so no match can lie beside them.
+ */
+export interface Anchor {
+  /** Each is four bytes, the first one the highest. */
+  readonly blocks: readonly number[];
+  /** How many bytes before the block a match may begin. */
+  readonly leads: readonly number[];
+}
+
+export const BLOCK_BYTES = 4;
+export const LEAD_MAX_BYTES = 64;
+/** Few enough that hardly a place in a text begins like one. */
+const BLOCKS_MAX = 8192;
+const BLOCKS_FINE = 512;
+
+export function deriveAnchor({ root }: ParsedPattern): Result<Anchor, string> {
+  const parts = flatten(root);
+  let best: Anchor | null = null;
+  for (let from = 0; from < parts.length; from += 1) {
+    const lead = parts.slice(0, from);
+    if (lengthOf({ kind: 'sequence', parts: lead }).max > LEAD_MAX_BYTES) break;
+    const blocks = blocksOf({ kind: 'sequence', parts: parts.slice(from) });
+    if (blocks === null) continue;
+    if (best === null || blocks.length < best.blocks.length) best = { blocks, leads: leadsOf(lead) };
+    if (best.blocks.length <= BLOCKS_FINE) break;
+  }
+  return best === null
+    ? err(`no ${String(BLOCK_BYTES)} characters in a row near its beginning say enough; begin it with a literal`)
+    : ok(best);
+}
+
+/** The pattern's parts in a row; groups are opened, because only places matter here. */
+function flatten(node: PatternNode): readonly PatternNode[] {
+  switch (node.kind) {
+    case 'sequence':
+      return node.parts.flatMap(flatten);
+    case 'group':
+      return flatten(node.body);
+    case 'repeat':
+      // `{2,}` is two of them and then as many as come: each may be where it begins.
+      return [node];
+    default:
+      return [node];
+  }
+}
+
+/**
+ * With one class before the block and nothing before that, the shortest beginning is as good as any other: the match
+ * that begins there lies in the longer one.
+ */
+function leadsOf(lead: readonly PatternNode[]): readonly number[] {
+  const { min, max } = lengthOf({ kind: 'sequence', parts: lead });
+  const [only] = lead;
+  const plain = lead.length === 1 && only?.kind === 'repeat' && only.body.kind === 'byte';
+  if (plain) return [min];
+  return Array.from({ length: max - min + 1 }, (_, more) => min + more);
+}
+
+export function lengthOf(node: PatternNode): { readonly min: number; readonly max: number } {
+  switch (node.kind) {
+    case 'byte':
+      return { min: 1, max: 1 };
+    case 'edge':
+      return { min: 0, max: 0 };
+    case 'group':
+      return lengthOf(node.body);
+    case 'sequence': {
+      const lengths = node.parts.map(lengthOf);
+      return {
+        min: lengths.reduce((sum, { min }) => sum + min, 0),
+        max: lengths.reduce((sum, { max }) => sum + max, 0),
+      };
+    }
+    case 'either': {
+      const lengths = node.branches.map(lengthOf);
+      return {
+        min: Math.min(...lengths.map(({ min }) => min)),
+        max: Math.max(...lengths.map(({ max }) => max)),
+      };
+    }
+    case 'repeat': {
+      const { min, max } = lengthOf(node.body);
+      return { min: min * node.min, max: max === 0 || node.max === 0 ? 0 : max * node.max };
+    }
+    default:
+      return assertNever(node);
+  }
+}
+
+/** Every way to begin, or null when there are too many, or a match can be shorter than a block. */
+function blocksOf(node: PatternNode): readonly number[] | null {
+  if (lengthOf(node).min < BLOCK_BYTES) return null;
+  const program = buildProgram({ root: node, groups: 0 });
+  if (!program.ok) return null;
+  const blocks = new Set<number>();
+  const enough = enumerate(program.value, [program.value.start], 0, 0, blocks);
+  return enough ? [...blocks] : null;
+}
+
+/** Adds what can follow `block` until it is whole; false when there is too much of it. Edges are taken as they come. */
+function enumerate(
+  program: Program,
+  from: readonly number[],
+  block: number,
+  length: number,
+  blocks: Set<number>,
+): boolean {
+  if (length === BLOCK_BYTES) {
+    blocks.add(block >>> 0);
+    return blocks.size <= BLOCKS_MAX;
+  }
+  const byNext = new Map<number, Set<number>>();
+  for (const step of takers(program, from)) {
+    for (const byte of membersOf(step.set)) {
+      const nexts = byNext.get(byte) ?? new Set();
+      byNext.set(byte, nexts.add(step.next));
+    }
+  }
+  for (const [byte, nexts] of byNext) {
+    if (!enumerate(program, [...nexts], (block << 8) | byte, length + 1, blocks)) return false;
+  }
+  return true;
+}
+
+type ByteStep = Extract<Step, { readonly kind: 'byte' }>;
+
+function takers({ steps }: Program, from: readonly number[]): readonly ByteStep[] {
+  const seen = new Set<number>();
+  const found: ByteStep[] = [];
+  const open = [...from];
+  for (let index = open.pop(); index !== undefined; index = open.pop()) {
+    const step = steps[index];
+    if (step === undefined || seen.has(index)) continue;
+    seen.add(index);
+    if (step.kind === 'byte') found.push(step);
+    else if (step.kind === 'fork') open.push(...step.next);
+    else if (step.kind !== 'end') open.push(step.next);
+  }
+  return found;
+}

@@ -1,0 +1,111 @@
+import { LIMITS } from '../kernel/limits.ts';
+import { err, ok, type Result } from '../kernel/result.ts';
+import { buildFilter, type BlockFilter } from './block-filter.ts';
+import { checks } from './checksums.ts';
+import { entropyOf } from './entropy.ts';
+import { deriveAnchor, lengthOf, type Anchor } from './pattern/anchor.ts';
+import { Automaton } from './pattern/automaton.ts';
+import { groupSpans, type Span } from './pattern/groups.ts';
+import { buildProgram, type Program } from './pattern/program.ts';
+import { parseRulePattern, type ParsedPattern } from './pattern/syntax.ts';
+import type { Rule } from './rule.ts';
+
+/** A rule that can be looked for. */
+export interface CompiledRule {
+  readonly rule: Rule;
+  readonly anchor: Anchor;
+  readonly automaton: Automaton;
+  /** The most bytes that a match has, or that are looked at where the pattern says no end. */
+  readonly window: number;
+  readonly program: Program;
+  readonly allow: readonly Automaton[];
+}
+
+export interface RuleSet {
+  readonly rules: readonly CompiledRule[];
+  readonly filter: BlockFilter;
+  /** How far before its block any rule's match may begin. */
+  readonly lead: number;
+  /** Rules whose matches begin so far before their block that too much of them would have left when it comes. */
+  readonly late: readonly number[];
+}
+
+/** SECURITY S17: no more than 11 characters of a match may leave, and a block's first three are among them. */
+const LEAD_FREE_BYTES = 8;
+
+/** What is wrong with a rule, in words for who wrote it. */
+export function compileRule(rule: Rule): Result<CompiledRule, string> {
+  const parsed = parseRulePattern(rule.pattern);
+  if (!parsed.ok) return parsed;
+  if ((rule.secretGroup ?? 0) > parsed.value.groups) return err(`it has no group ${String(rule.secretGroup)}`);
+  const anchor = deriveAnchor(parsed.value);
+  if (!anchor.ok) return anchor;
+  const program = buildProgram(parsed.value);
+  if (!program.ok) return program;
+  const allow: Automaton[] = [];
+  for (const source of rule.allow ?? []) {
+    const compiled = compileAllow(source);
+    if (!compiled.ok) return err(`its allow pattern ${source}: ${compiled.error}`);
+    allow.push(compiled.value);
+  }
+  return ok({
+    rule,
+    anchor: anchor.value,
+    automaton: new Automaton(program.value),
+    window: windowOf(parsed.value),
+    program: program.value,
+    allow,
+  });
+}
+
+function windowOf({ root }: ParsedPattern): number {
+  return Math.min(lengthOf(root).max, LIMITS.ruleWindowBytes);
+}
+
+/** Matches a secret that the pattern matches somewhere. */
+function compileAllow(source: string): Result<Automaton, string> {
+  const parsed = parseRulePattern(source);
+  if (!parsed.ok) return parsed;
+  const anything = parseRulePattern('(?s:.*)');
+  if (!anything.ok) return anything;
+  const root = {
+    kind: 'sequence',
+    parts: [anything.value.root, parsed.value.root, anything.value.root],
+  } as const;
+  const program = buildProgram({ root, groups: parsed.value.groups });
+  return program.ok ? ok(new Automaton(program.value)) : program;
+}
+
+export function buildRuleSet(rules: readonly CompiledRule[]): RuleSet {
+  const entries = rules.flatMap(({ anchor }, rule) =>
+    anchor.leads.flatMap((lead) => anchor.blocks.map((block) => ({ block, candidate: { rule, lead } }))),
+  );
+  const lead = Math.max(0, ...rules.flatMap(({ anchor }) => anchor.leads));
+  const late = rules.flatMap(({ anchor }, rule) => (Math.max(...anchor.leads) > LEAD_FREE_BYTES ? [rule] : []));
+  return { rules, filter: buildFilter(entries), lead, late };
+}
+
+/** Where the secret of a match lies; null when it is none after all. `bytes` has what stands round the match. */
+export function secretIn(compiled: CompiledRule, bytes: Uint8Array, match: Span): Span | null {
+  const { rule, program, allow } = compiled;
+  const group = rule.secretGroup ?? 0;
+  const span = group === 0 ? match : groupSpans(program, bytes, match)[group];
+  if (span === null || span === undefined || span.start === span.end) return null;
+  const secret = bytes.subarray(span.start, span.end);
+  if (rule.entropy !== undefined && entropyOf(secret) < rule.entropy) return null;
+  if (rule.checksum !== undefined && !checks(rule.checksum, secret)) return null;
+  return allow.some((automaton) => matchesWhole(automaton, secret)) ? null : span;
+}
+
+function matchesWhole(automaton: Automaton, text: Uint8Array): boolean {
+  let state = automaton.start(-1);
+  for (const byte of text) {
+    const byteClass = automaton.classes[byte] ?? 0;
+    const known = state.next[byteClass];
+    const next = known === undefined ? automaton.extend(state, byteClass) : known;
+    if (next === null) return false;
+    state = next;
+  }
+  if (state.next[automaton.end] === undefined) automaton.extend(state, automaton.end);
+  return state.accepts[automaton.end] === 1;
+}

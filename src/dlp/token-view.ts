@@ -1,0 +1,201 @@
+import { BLOCK_BYTES } from './pattern/anchor.ts';
+import { isWordByte } from './pattern/byte-set.ts';
+import type { State } from './pattern/automaton.ts';
+import { blockBefore, candidatesFor, nextBlock } from './block-filter.ts';
+import { secretIn, type CompiledRule, type RuleSet } from './rule-set.ts';
+import { joinSegments, segmentOf, sliceSegment, startOf, type Segment } from './segment.ts';
+
+/** A secret that a rule found, with its place in the stream; `secret` is its bytes in this view. */
+export interface TokenMatch {
+  readonly rule: CompiledRule;
+  readonly start: number;
+  readonly end: number;
+  /** Some byte of it, or one right beside it, was decoded in this view. */
+  readonly decoded: boolean;
+  readonly secret: Uint8Array;
+}
+
+/** A match under way when the bytes ran out; places count in the kept text. */
+interface Run {
+  readonly rule: number;
+  readonly start: number;
+  readonly state: State;
+  readonly at: number;
+  /** Where the longest match so far ends, or -1. */
+  readonly end: number;
+}
+
+/**
+ * All rules over one view of a stream. A place that some rule may begin at is followed by that rule's automaton until
+ * nothing goes on, the longest match counts. What is not decided when the bytes run out goes on with the next ones, so
+ * no split hides a match.
+ */
+export class TokenView {
+  readonly #set: RuleSet;
+  /** What may still be looked at: matches under way, and what may stand before the next one. */
+  #kept: Segment;
+  #runs: readonly Run[];
+  /** Where in the kept text a match may have begun whose block has not come yet, or -1. */
+  #lateFrom = -1;
+  /** Bytes that automata took: what a text costs, for tests that count instead of measuring time. */
+  work = 0;
+
+  constructor(set: RuleSet, like?: TokenView) {
+    this.#set = set;
+    this.#lateFrom = like === undefined ? -1 : like.#lateFrom;
+    this.#kept = like === undefined ? segmentOf(new Uint8Array(0), 0) : like.#kept;
+    this.#runs = like === undefined ? [] : like.#runs;
+  }
+
+  /** Where the first match that is under way begins in the stream, or null. */
+  get heldFrom(): number | null {
+    const late = this.#lateFrom === -1 ? Number.POSITIVE_INFINITY : this.#lateFrom;
+    const first = this.#runs.reduce((least, { start }) => Math.min(least, start), late);
+    return first === Number.POSITIVE_INFINITY ? null : startOf(this.#kept, first);
+  }
+
+  /** Whether it goes on like the other one, whatever comes: nothing decoded is in what either may still look at. */
+  isLike(other: TokenView): boolean {
+    return (
+      this.#runs.length === other.#runs.length &&
+      this.heldFrom === other.heldFrom &&
+      this.#kept.bytes.length === other.#kept.bytes.length &&
+      !(this.#kept.decoded?.includes(1) ?? false)
+    );
+  }
+
+  push(segment: Segment, onMatch: (match: TokenMatch) => void): void {
+    const text = joinSegments(this.#kept, segment);
+    const from = this.#kept.bytes.length;
+    const runs: Run[] = [];
+    for (const run of this.#runs) this.#follow(text, run, runs, onMatch);
+    this.#search(text, from, runs, onMatch);
+    this.#keep(text, runs);
+  }
+
+  /** No more bytes will come. */
+  end(onMatch: (match: TokenMatch) => void): void {
+    for (const { rule, start, state, end } of this.#runs) {
+      const compiled = this.#set.rules[rule];
+      if (compiled === undefined) continue;
+      const longest = acceptsHere(compiled, state) ? this.#kept.bytes.length : end;
+      this.#report(compiled, this.#kept, start, longest, onMatch);
+    }
+    this.#runs = [];
+  }
+
+  #search(text: Segment, from: number, runs: Run[], onMatch: (match: TokenMatch) => void): void {
+    const { filter } = this.#set;
+    const { bytes } = text;
+    for (let at = nextBlock(filter, bytes, from); at !== -1; at = nextBlock(filter, bytes, at + 1)) {
+      this.#begin(text, blockBefore(bytes, at + 1), at - BLOCK_BYTES + 1, runs, onMatch);
+    }
+  }
+
+  /** A block of the list begins at `at`: which rules' matches does it belong to? */
+  #begin(text: Segment, block: number, at: number, runs: Run[], onMatch: (match: TokenMatch) => void): void {
+    for (const { rule, lead } of candidatesFor(this.#set.filter, block)) {
+      const start = at - lead;
+      const compiled = this.#set.rules[rule];
+      if (start < 0 || compiled === undefined) continue;
+      const state = compiled.automaton.start(text.bytes[start - 1] ?? -1);
+      this.#follow(text, { rule, start, state, at: start, end: -1 }, runs, onMatch);
+    }
+  }
+
+  #follow(text: Segment, run: Run, runs: Run[], onMatch: (match: TokenMatch) => void): void {
+    const compiled = this.#set.rules[run.rule];
+    if (compiled === undefined) return;
+    const { automaton, window } = compiled;
+    const { classes } = automaton;
+    const { bytes } = text;
+    const limit = Math.min(bytes.length, run.start + window);
+    let { state, at, end } = run;
+    for (; at < limit; at += 1) {
+      const byteClass = classes[bytes[at] ?? 0] ?? 0;
+      const known = state.next[byteClass];
+      const next = known === undefined ? automaton.extend(state, byteClass) : known;
+      if (state.accepts[byteClass] === 1) end = at;
+      if (next === null) break;
+      state = next;
+    }
+    this.work += at - run.at + 1;
+    // Even a match that is as long as it may be wants to know what comes after it.
+    if (at === limit && limit === bytes.length) {
+      runs.push({ rule: run.rule, start: run.start, state, at, end });
+      return;
+    }
+    if (at === limit && acceptsBefore(compiled, state, bytes[limit] ?? -1)) end = limit;
+    this.#report(compiled, text, run.start, end, onMatch);
+  }
+
+  #report(rule: CompiledRule, text: Segment, start: number, end: number, onMatch: (match: TokenMatch) => void): void {
+    if (end === -1) return;
+    const span = secretIn(rule, text.bytes, { start, end });
+    if (span === null) return;
+    onMatch({
+      rule,
+      start: startOf(text, span.start),
+      end: startOf(text, span.end),
+      decoded: text.decoded?.subarray(Math.max(0, start - 1), end + 1).includes(1) ?? false,
+      secret: text.bytes.slice(span.start, span.end),
+    });
+  }
+
+  /** Matches under way, the bytes before the next block, and one more: edges look at what stands before a match. */
+  #keep(text: Segment, runs: readonly Run[]): void {
+    const { length } = text.bytes;
+    const open = runs.reduce((least, { start }) => Math.min(least, start), length);
+    const from = Math.max(0, Math.min(open, length - this.#set.lead - BLOCK_BYTES) - 1);
+    this.#kept = sliceSegment(text, from, length);
+    this.#runs = runs.map((run) => ({
+      ...run,
+      start: run.start - from,
+      at: run.at - from,
+      end: run.end === -1 ? -1 : run.end - from,
+    }));
+    this.#lateFrom = this.#findLate();
+  }
+
+  /** Most texts end in the middle of no long word, and then there is nothing to follow. */
+  #findLate(): number {
+    const { bytes } = this.#kept;
+    let from = bytes.length;
+    while (from > 0 && isTokenByte(bytes[from - 1] ?? 0)) from -= 1;
+    for (let start = from; start + FREE_BYTES < bytes.length; start += 1) {
+      for (const rule of this.#set.late) if (this.#goesOn(rule, start)) return start;
+    }
+    return -1;
+  }
+
+  #goesOn(rule: number, start: number): boolean {
+    const compiled = this.#set.rules[rule];
+    if (compiled === undefined) return false;
+    const { bytes } = this.#kept;
+    const { automaton } = compiled;
+    let state: State | null = automaton.start(bytes[start - 1] ?? -1);
+    for (let at = start; at < bytes.length && state !== null; at += 1) {
+      this.work += 1;
+      const byteClass = automaton.classes[bytes[at] ?? 0] ?? 0;
+      const known: State | null | undefined = state.next[byteClass];
+      state = known === undefined ? automaton.extend(state, byteClass) : known;
+    }
+    return state !== null;
+  }
+}
+
+/** What may leave of a match before it is known for one (SECURITY S17). */
+const FREE_BYTES = 11;
+
+/** Of what the late rules' matches begin with: letters, digits, `_` and `+-./:`. */
+const isTokenByte = (byte: number): boolean =>
+  isWordByte(byte) || byte === 43 || (byte >= 45 && byte <= 47) || byte === 58;
+
+/** Whether the pattern has matched everything up to here when `byte` comes next; -1 is the end. */
+function acceptsBefore({ automaton }: CompiledRule, state: State, byte: number): boolean {
+  const byteClass = byte === -1 ? automaton.end : (automaton.classes[byte] ?? 0);
+  if (state.next[byteClass] === undefined) automaton.extend(state, byteClass);
+  return state.accepts[byteClass] === 1;
+}
+
+const acceptsHere = (compiled: CompiledRule, state: State): boolean => acceptsBefore(compiled, state, -1);
