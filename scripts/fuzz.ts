@@ -1,5 +1,6 @@
 /**
- * `npm run fuzz -- [target] [--seconds N] [--seed S] [--iterations N]`: hostile bytes for as long as you like. Without
+ * `npm run fuzz -- [target] [--seconds N | --minutes N] [--seed S] [--iterations N]`: hostile bytes for as long as you
+ * like. Without
  * a target every one gets the time in turn. Ends with 1 at the first failure, which names the seed that repeats it.
  */
 import { randomInt } from 'node:crypto';
@@ -16,38 +17,44 @@ interface Budget {
   readonly seconds: number;
 }
 
-function main(argv: readonly string[]): number {
+async function main(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...argv],
     allowPositionals: true,
-    options: { seconds: { type: 'string' }, seed: { type: 'string' }, iterations: { type: 'string' } },
+    options: {
+      seconds: { type: 'string' },
+      minutes: { type: 'string' },
+      seed: { type: 'string' },
+      iterations: { type: 'string' },
+    },
   });
   const targets = TARGETS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   const budget = {
     seed: numberOr(values.seed, randomInt(2 ** 31)),
     iterations: numberOr(values.iterations, Number.POSITIVE_INFINITY),
-    seconds: numberOr(values.seconds, DEFAULT_SECONDS),
+    seconds: numberOr(values.seconds, 60 * numberOr(values.minutes, DEFAULT_SECONDS / 60)),
   };
   const unknown = positionals.filter((name) => !TARGETS.some((target) => target.name === name));
   if (unknown.length > 0 || Object.values(budget).some((value) => !(value >= 0))) {
-    process.stderr.write(`usage: npm run fuzz -- [target] [--seconds N] [--seed S] [--iterations N]\n`);
+    process.stderr.write(`usage: npm run fuzz -- [target] [--seconds N | --minutes N] [--seed S] [--iterations N]\n`);
     process.stderr.write(`targets: ${TARGETS.map(({ name }) => name).join(', ')}\n`);
     return 2;
   }
-  return targets.every((target) => fuzz(target, budget)) ? 0 : 1;
+  for (const target of targets) if (!(await fuzz(target, budget))) return 1;
+  return 0;
 }
 
 function numberOr(text: string | undefined, otherwise: number): number {
   return text === undefined ? otherwise : Number(text);
 }
 
-function fuzz(target: FuzzTarget, { seed, iterations, seconds }: Budget): boolean {
+async function fuzz(target: FuzzTarget, { seed, iterations, seconds }: Budget): Promise<boolean> {
   process.stdout.write(`${target.name}: seed ${seed} … `);
   const end = performance.now() + seconds * 1000;
   let done = 0;
   try {
     while (done < iterations && (done % CLOCK_EVERY !== 0 || performance.now() < end)) {
-      fuzzOnce(target, seed + done);
+      await fuzzOnce(target, seed + done);
       done += 1;
     }
   } catch (failure) {
@@ -59,4 +66,4 @@ function fuzz(target: FuzzTarget, { seed, iterations, seconds }: Budget): boolea
   return true;
 }
 
-process.exitCode = main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(2));

@@ -10,7 +10,7 @@ export interface FuzzTarget {
   /** Iterations under `npm test`. */
   readonly iterations: number;
   /** Throws when something that must hold does not. `random` is for choices such as where to cut. */
-  readonly check: (input: Uint8Array, random: SeededRandom) => void;
+  readonly check: (input: Uint8Array, random: SeededRandom) => void | Promise<void>;
 }
 
 export class FuzzFailure extends Error {
@@ -26,11 +26,11 @@ export class FuzzFailure extends Error {
 }
 
 /** One iteration; everything in it follows from the seed. */
-export function fuzzOnce(target: FuzzTarget, seed: number): void {
+export async function fuzzOnce(target: FuzzTarget, seed: number): Promise<void> {
   const random = new SeededRandom(seed);
   const input = mutate(target, random);
   try {
-    target.check(input, random);
+    await target.check(input, random);
   } catch (failure) {
     throw new FuzzFailure(target, seed, input, failure);
   }
