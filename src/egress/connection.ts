@@ -6,7 +6,7 @@ import { parseAuthority } from '../policy/host.ts';
 import { keepAlive, requestFraming } from '../protocol/http1/framing.ts';
 import { parseRequestHead, type RequestHead } from '../protocol/http1/head.ts';
 import type { Entry } from '../schema/decision.ts';
-import type { GatewayCore } from './core.ts';
+import type { GatewayCore, IdleConnection } from './core.ts';
 import type { Afterwards } from './agent-side.ts';
 import { Exchange } from './exchange.ts';
 import { readHead } from './head-reader.ts';
@@ -35,8 +35,13 @@ const ENTRY: Readonly<Record<Approach['kind'], Entry>> = {
 export async function serveHttp(core: GatewayCore, wire: Wire, approach: Approach): Promise<void> {
   using connection = wire;
   for (;;) {
+    const { generation } = core.live().config;
     const served = await serveOne(core, connection, approach);
-    if (served === 'next') continue;
+    if (served === 'next') {
+      // What was sent on already is still answered, by the policy that refuses it.
+      if (!wire.readable && lostItsRoute(core, approach, generation)) return closeInOrder(core, connection);
+      continue;
+    }
     if (served === 'close') await closeInOrder(core, connection);
     if (typeof served === 'object') await serveTunnel(core, connection, served.tunnel);
     return;
@@ -46,7 +51,7 @@ export async function serveHttp(core: GatewayCore, wire: Wire, approach: Approac
 /** A connection to port 443 of an allowed name. Without a name there is nothing to decide by, so it is closed. */
 export async function serveTransparentTls(core: GatewayCore, wire: Wire): Promise<void> {
   using connection = wire;
-  const flight = await peek(core, connection);
+  const flight = await peek(core, connection, null);
   if (flight.kind !== 'tls' || flight.sni === null) {
     core.tally.connectionsDropped += 1;
     return;
@@ -59,7 +64,7 @@ export async function serveTransparentTls(core: GatewayCore, wire: Wire): Promis
 }
 
 async function serveTunnel(core: GatewayCore, wire: Wire, connect: Authority): Promise<void> {
-  const flight = await peek(core, wire);
+  const flight = await peek(core, wire, connect);
   switch (flight.kind) {
     case 'tls': {
       if (isPassedThrough(core.live().policy, connect)) return passThrough(core, wire, { ...flight, connect });
@@ -85,7 +90,7 @@ async function serveIntercepted(
   const inner = await intercept(core, wire, name);
   if (inner.kind === 'http1') return serveHttp(core, inner.wire, approach);
   const streams = { ...approach, multiplexed: true } as const;
-  return serveHttp2(core, inner.socket, (stream, malformed) => {
+  return serveHttp2(core, inner.socket, connectionAuthority(approach), (stream, malformed) => {
     if (malformed === null) return serveHttp(core, stream, streams);
     return refuseStream(core, stream, streams, malformed);
   });
@@ -97,25 +102,67 @@ async function refuseStream(core: GatewayCore, stream: Wire, approach: Approach,
   await closeInOrder(core, stream);
 }
 
-function peek(core: GatewayCore, wire: Wire): Promise<FirstFlight> {
-  return whileIdle(core, wire, () => peekFirstFlight(wire, core.timeouts.firstBytesTimeoutMs));
+function peek(core: GatewayCore, wire: Wire, authority: Authority | null): Promise<FirstFlight> {
+  const idle = waiting(wire, authority);
+  return whileIdle(core, idle, () => peekFirstFlight(wire, core.timeouts.firstBytesTimeoutMs));
 }
 
-/** Until something has been asked on a connection, a drain may close it. */
-async function whileIdle<Value>(core: GatewayCore, wire: Wire, action: () => Promise<Value>): Promise<Value> {
-  core.idle.add(wire);
+function waiting(wire: Wire, authority: Authority | null): IdleConnection & { begun: boolean } {
+  return {
+    authority,
+    begun: false,
+    asked() {
+      return this.begun || wire.readable;
+    },
+    destroy: () => {
+      wire.destroy();
+    },
+  };
+}
+
+/** Until something has been asked on a connection, a drain may close it, and so may a policy that refuses its host. */
+async function whileIdle<Value>(core: GatewayCore, idle: IdleConnection, action: () => Promise<Value>): Promise<Value> {
+  core.idle.add(idle);
   try {
     return await action();
   } finally {
-    core.idle.delete(wire);
+    core.idle.delete(idle);
   }
+}
+
+/** The host that a connection was opened for; null where each request names its own. */
+function connectionAuthority(approach: Approach): Authority | null {
+  switch (approach.kind) {
+    case 'tunnel':
+      return approach.connect;
+    case 'transparent-tls':
+      return { host: approach.sni, port: TRANSPARENT_TLS_PORT };
+    case 'proxy':
+    case 'transparent-http':
+      return null;
+  }
+}
+
+/** A reload has come since that generation, and refuses the host that the connection is for. */
+function lostItsRoute(core: GatewayCore, approach: Approach, generation: number): boolean {
+  const { config, policy } = core.live();
+  if (config.generation === generation) return false;
+  const authority = connectionAuthority(approach);
+  return authority !== null && decideConnect(policy, authority).kind === 'deny';
 }
 
 async function serveOne(core: GatewayCore, wire: Wire, approach: Approach): Promise<Served> {
   if (core.draining()) return 'close';
   const { idleTimeoutMs, requestHeadTimeoutMs } = core.timeouts;
-  const limits = { firstByteMs: idleTimeoutMs, wholeMs: requestHeadTimeoutMs };
-  const read = await whileIdle(core, wire, () => readHead(wire, parseRequestHead, limits));
+  const idle = waiting(wire, connectionAuthority(approach));
+  const limits = {
+    firstByteMs: idleTimeoutMs,
+    wholeMs: requestHeadTimeoutMs,
+    onFirstByte: () => {
+      idle.begun = true;
+    },
+  };
+  const read = await whileIdle(core, idle, () => readHead(wire, parseRequestHead, limits));
   if (read === null || read.kind === 'cut') return 'close';
   if (read.kind === 'invalid') {
     const refusal = gatewayRefusal(read.status, 'bad_request', `the request is not valid HTTP/1.1: ${read.why}`, null);

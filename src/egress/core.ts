@@ -7,6 +7,7 @@ import type { Dialer } from '../ports/dialer.ts';
 import type { GatewayConfig } from '../schema/gateway-config.ts';
 import type { Echoes } from './echoes.ts';
 import type { Tally } from './counters.ts';
+import type { Authority } from './request.ts';
 import type { LeafContexts } from './leaf-contexts.ts';
 import type { HoldStore } from './hold.ts';
 import type { Recorder } from './record.ts';
@@ -38,6 +39,15 @@ export interface ActiveRequest {
   revoke(verdict: Extract<Verdict, { readonly kind: 'deny' }>): void;
 }
 
+/** A connection that waits for a request. */
+export interface IdleConnection {
+  /** The one host that it is for, by its CONNECT or SNI; null where each request names its own. */
+  readonly authority: Authority | null;
+  /** A request has begun to arrive: it is answered before the connection closes. */
+  readonly asked: () => boolean;
+  destroy(): void;
+}
+
 /** What every connection of one gateway shares. */
 export interface GatewayCore {
   readonly live: () => LivePolicy;
@@ -56,7 +66,7 @@ export interface GatewayCore {
   readonly timeouts: Timeouts;
   readonly active: Set<ActiveRequest>;
   /** Connections that wait for a request: nothing is lost when they close. */
-  readonly idle: Set<{ destroy(): void }>;
+  readonly idle: Set<IdleConnection>;
   /** The whole value that `Proxy-Authorization` must have, or null when none is asked for. */
   readonly proxyAuthorization: string | null;
   readonly probeNonce: string;

@@ -16,6 +16,7 @@ import { createLeafMinter } from '../platform/tls-ca.ts';
 import { createTrust } from '../platform/trust.ts';
 import { allowsName, compilePolicy } from '../policy/compile.ts';
 import { parseHostSpec } from '../policy/host.ts';
+import { decideConnect } from '../policy/connect.ts';
 import { decideEgress } from '../policy/decide.ts';
 import type { AuditSink } from '../ports/audit-sink.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -132,6 +133,13 @@ class Gateway implements RunningGateway {
       });
     }
     const next = compile(config);
+    const slots = this.#core.credentials.length;
+    const unknown = config.routes.find(({ credential }) => credential !== undefined && credential >= slots);
+    if (unknown !== undefined) {
+      throw new BottleError('config_invalid', {
+        message: `${unknown.source}: the credential of ${unknown.route.host} is not among those that this gateway was started with`,
+      });
+    }
     if (JSON.stringify(config.upstream.extraCa) !== JSON.stringify(current.upstream.extraCa)) {
       this.#trust = createTrust(config.upstream.extraCa);
     }
@@ -141,6 +149,10 @@ class Gateway implements RunningGateway {
     for (const request of this.#core.active) {
       const verdict = decideEgress(next.policy, request.facts);
       if (verdict.kind === 'deny') request.revoke(verdict);
+    }
+    for (const idle of this.#core.idle) {
+      if (idle.authority === null || idle.asked()) continue;
+      if (decideConnect(next.policy, idle.authority).kind === 'deny') idle.destroy();
     }
   }
 

@@ -51,6 +51,7 @@ export class UpstreamPool implements Disposable {
   readonly #idle = new Map<string, IdleConnection[]>();
   readonly #sessions: UpstreamSessions;
   #idleCount = 0;
+  #oldestGeneration = 0;
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(parts: PoolParts) {
@@ -82,10 +83,10 @@ export class UpstreamPool implements Disposable {
     const { wire, key, generation, session } = connection;
     if (session !== null) {
       wire.destroy();
-      if (idleMs <= 0) session.retire();
+      if (idleMs <= 0 || generation < this.#oldestGeneration) session.retire();
       return;
     }
-    if (!wire.quiet || idleMs <= 0) {
+    if (!wire.quiet || idleMs <= 0 || generation < this.#oldestGeneration) {
       wire.destroy();
       return;
     }
@@ -103,6 +104,7 @@ export class UpstreamPool implements Disposable {
 
   /** Drops idle connections that an older policy allowed. */
   retireBefore(generation: number): void {
+    this.#oldestGeneration = generation;
     this.#evict((connection) => connection.generation < generation);
     this.#sessions.retireBefore(generation);
   }

@@ -4,6 +4,7 @@ import { LIMITS } from '../../kernel/limits.ts';
 import { pairsOf } from '../../protocol/http2/fields.ts';
 import { translateRequest } from '../../protocol/http2/request.ts';
 import type { GatewayCore } from '../core.ts';
+import type { Authority } from '../request.ts';
 import { Wire, WireError } from '../wire.ts';
 import { AgentStream } from './agent-stream.ts';
 
@@ -30,9 +31,14 @@ const OPTIONS = {
 } as const;
 
 /** Serves an agent's HTTP/2 connection until it has closed and the last of its streams was served. */
-export async function serveHttp2(core: GatewayCore, socket: TLSSocket, serve: ServeStream): Promise<void> {
+export async function serveHttp2(
+  core: GatewayCore,
+  socket: TLSSocket,
+  authority: Authority | null,
+  serve: ServeStream,
+): Promise<void> {
   const session = performServerHandshake(socket, OPTIONS);
-  const serving = new AgentSession(core, session, serve).ended();
+  const serving = new AgentSession(core, session, serve).ended(authority);
   // The session waits for the event of a client's socket, unless a `tls.Server` made this one; its handshake is over.
   socket.emit('secureConnect');
   await serving;
@@ -59,9 +65,11 @@ class AgentSession {
     this.#watchIdleness();
   }
 
-  async ended(): Promise<void> {
-    // A drain closes in order: streams under way go on, new ones are refused.
+  async ended(authority: Authority | null): Promise<void> {
+    // A drain, or a policy that refuses the host, closes in order: streams under way go on, new ones are refused.
     const idle = {
+      authority,
+      asked: () => false,
       destroy: () => {
         this.#session.close();
       },
