@@ -36,12 +36,11 @@ export async function serveHttp(core: GatewayCore, wire: Wire, approach: Approac
   using connection = wire;
   for (;;) {
     const { generation } = core.live().config;
-    const served = await serveOne(core, connection, approach);
-    if (served === 'next') {
-      // What was sent on already is still answered, by the policy that refuses it.
-      if (!wire.readable && lostItsRoute(core, approach, generation)) return closeInOrder(core, connection);
-      continue;
-    }
+    const after = await serveOne(core, connection, approach);
+    // What was sent on already is still answered, by the policy that refuses it.
+    const lost = after === 'next' && !wire.readable && lostItsRoute(core, approach, generation);
+    const served = lost ? 'close' : after;
+    if (served === 'next') continue;
     if (served === 'close') await closeInOrder(core, connection);
     if (typeof served === 'object') await serveTunnel(core, connection, served.tunnel);
     return;
