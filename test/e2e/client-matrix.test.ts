@@ -21,8 +21,7 @@ interface Client {
   /** How it comes by the proxy, as the page says it. */
   readonly proxy: string;
 }
-const WAYS = ['explicit', 'transparent'] as const;
-type Way = (typeof WAYS)[number];
+type Way = 'explicit' | 'transparent';
 
 const API = 'https://api.example.com';
 const TOKEN = 'tok_live_MatrixQ83hd7Wm2pXv91LtR5kA';
