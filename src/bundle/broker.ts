@@ -60,8 +60,8 @@ export interface RunningBundle extends AsyncDisposable {
   /** Drains, terminates, kills after the grace; resolves when everything that the launcher started has ended. */
   stop(): Promise<BundleExit>;
   restart(service: ServiceName): void;
-  /** Restarts the service in order with a new document, which later restarts use too. */
-  reload(service: ServiceName, document: string): void;
+  /** What later instances of the service get; the present one goes on. */
+  replaceDocument(service: ServiceName, document: string): void;
   /** Every process of the bundle that lives now, the boxes' own included. */
   pids(): readonly number[];
 }
@@ -132,8 +132,8 @@ class Broker implements RunningBundle {
     this.#tell({ event: 'restart', service });
   }
 
-  reload(service: ServiceName, document: string): void {
-    this.#tell({ event: 'reload', service, document });
+  replaceDocument(service: ServiceName, document: string): void {
+    this.#tell({ event: 'document', service, document });
   }
 
   pids(): readonly number[] {

@@ -25,37 +25,24 @@ import { decodeJson } from '../schema/json.ts';
  */
 type Event = SupervisionEvent<ServiceName>;
 
-interface Queued {
-  readonly event: Event;
-  /** Comes with a reload: what the service's next instance gets. */
-  readonly document?: string;
-}
-
 /** Meant for somebody else in the terminal's group, or for nobody: the launcher says what init is to do. */
 const IGNORED = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCHLD', 'SIGPIPE', 'SIGALRM'] as const;
 
 function main(): void {
   const documents = readDocuments();
-  const queue: Queued[] = [{ event: { kind: 'started' } }];
+  const queue: Event[] = [{ kind: 'started' }];
   let state = initialState([...documents.keys()]);
   let scheduled = false;
 
-  const enqueue = (item: Queued): void => {
-    const repeated = indexOfRepeat(
-      queue.map(({ event }) => event),
-      item.event,
-    );
-    if (repeated === -1) queue.push(item);
-    else queue[repeated] = item;
+  const enqueue = (event: Event): void => {
+    if (indexOfRepeat(queue, event) === -1) queue.push(event);
     if (scheduled) return;
     scheduled = true;
     setImmediate(drain);
   };
 
   const drain = (): void => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
-      const { event, document } = item;
-      if (document !== undefined && event.kind === 'reload-requested') documents.set(event.service, document);
+    for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
       const next = step(state, event, performance.now());
       state = next.state;
       for (const effect of next.effects) perform(effect, documents, enqueue);
@@ -64,10 +51,11 @@ function main(): void {
   };
 
   process.on('SIGTERM', () => {
-    enqueue({ event: { kind: 'stop-requested' } });
+    enqueue({ kind: 'stop-requested' });
   });
   for (const signal of IGNORED) process.on(signal, ignore);
-  listen(enqueue);
+  // At once, not in its turn: whatever is spawned from now on has it.
+  listen(enqueue, (service, document) => documents.set(service, document));
   drain();
 }
 
@@ -85,7 +73,7 @@ function readDocuments(): Map<ServiceName, string> {
 }
 
 /** Events from the launcher; when its pipe ends the launcher is gone, and so is everything it owned. */
-function listen(enqueue: (item: Queued) => void): void {
+function listen(enqueue: (event: Event) => void, keep: (service: ServiceName, document: string) => void): void {
   const lines = new LineReader(LIMITS.bundleMessageBytes);
   process.stdin.on('data', (chunk: Buffer) => {
     const complete = lines.push(chunk);
@@ -93,7 +81,8 @@ function listen(enqueue: (item: Queued) => void): void {
     for (const line of complete) {
       const event = decodeJson(InitEventSchema, line);
       if (!event.ok) exitWith(`the launcher said what init does not know: ${event.error}`);
-      enqueue(translate(event.value));
+      if (event.value.event === 'document') keep(event.value.service, event.value.document);
+      else enqueue(translate(event.value));
     }
   });
   process.stdin.on('end', launcherGone);
@@ -104,28 +93,26 @@ function launcherGone(): never {
   exitWith('the launcher is gone');
 }
 
-function translate(event: InitEvent): Queued {
+function translate(event: Exclude<InitEvent, { event: 'document' }>): Event {
   switch (event.event) {
     case 'ready':
-      return { event: { kind: 'became-ready', service: event.service, instance: event.instance } };
+      return { kind: 'became-ready', service: event.service, instance: event.instance };
     case 'exited': {
       const { service, instance, code, signal } = event;
       const clean = code === 0 && signal === null;
-      return { event: { kind: 'exited', service, instance, clean, how: describeExit(code, signal) } };
+      return { kind: 'exited', service, instance, clean, how: describeExit(code, signal) };
     }
     case 'stop':
-      return { event: { kind: 'stop-requested' } };
+      return { kind: 'stop-requested' };
     case 'restart':
-      return { event: { kind: 'restart-requested', service: event.service } };
-    case 'reload':
-      return { event: { kind: 'reload-requested', service: event.service }, document: event.document };
+      return { kind: 'restart-requested', service: event.service };
   }
 }
 
 function perform(
   effect: SupervisionEffect<ServiceName>,
   documents: ReadonlyMap<ServiceName, string>,
-  enqueue: (item: Queued) => void,
+  enqueue: (event: Event) => void,
 ): void {
   switch (effect.kind) {
     case 'spawn': {
@@ -137,7 +124,7 @@ function perform(
       order({ order: 'signal', service: effect.service, instance: effect.instance, signal: effect.signal });
       return;
     case 'set-timer':
-      setTimeout(enqueue, effect.afterMs, { event: effect.event }).unref();
+      setTimeout(enqueue, effect.afterMs, effect.event).unref();
       return;
     case 'note':
       order({ order: 'note', text: effect.text });

@@ -136,7 +136,7 @@ function steps(backendPlan: unknown): readonly Step<Context>[] {
           fs.rmSync(paths.runtime, { recursive: true, force: true });
         });
         fs.mkdirSync(paths.control, { mode: 0o700 });
-        fs.writeFileSync(path.join(paths.runtime, 'control.nonce'), handover.controlNonce, { mode: 0o600 });
+        fs.writeFileSync(path.join(paths.runtime, 'control.nonce'), handover.callersNonce, { mode: 0o600 });
         return Promise.resolve();
       },
     },
@@ -164,14 +164,16 @@ function steps(backendPlan: unknown): readonly Step<Context>[] {
       name: 'bundle',
       announce: ({ paths }) => ({ control: paths.control, log: paths.log }),
       run: async (context, scope) => {
-        context.bundle = await startBottleBundle({
+        const { bundle, serveControl } = await startBottleBundle({
           options: context.options,
           paths: context.paths,
           handover: context.handover,
           listeners: need(context.gated, 'bottle').listeners,
           scope,
         });
-        await context.bundle.ready;
+        context.bundle = bundle;
+        await bundle.ready;
+        await serveControl();
       },
     },
     {

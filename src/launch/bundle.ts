@@ -11,6 +11,7 @@ import type { BottleListener } from '../ports/backend.ts';
 import type { BottlePlan } from '../schema/plan.ts';
 import type { BottlePaths } from '../state/paths.ts';
 import type { AllocateUid } from './bottle.ts';
+import { serveControl, type BundleControl } from './control.ts';
 import { egressDocument, type Handover } from './handover.ts';
 import type { PeerDescriptors } from './peer-watch.ts';
 
@@ -25,7 +26,13 @@ export interface BottleBundleParts {
   readonly scope: Scope;
 }
 
-export async function startBottleBundle(parts: BottleBundleParts): Promise<RunningBundle> {
+export interface BottleBundle {
+  readonly bundle: RunningBundle;
+  /** Opens the control socket; to be called once the bundle is ready. */
+  readonly serveControl: () => Promise<BundleControl>;
+}
+
+export async function startBottleBundle(parts: BottleBundleParts): Promise<BottleBundle> {
   const { options, paths, handover, listeners, scope } = parts;
   const record = openForAppend(paths.record, scope);
   const log = openForAppend(paths.log, scope);
@@ -53,6 +60,8 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Runni
     controlDirectory: egress.boxed ? BOXED.control : paths.control,
     spillDirectory: egress.spillInside ?? paths.spill,
   };
+  const documentOf = (config: BottlePlan['gateway']): string =>
+    egressDocument({ gateway: config }, handover, roles, directories, peers?.uid ?? null);
   const bundle = startBundle({
     init,
     services: [
@@ -63,7 +72,7 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Runni
         beforeStart: () => {
           endTornLine(paths.record);
         },
-        document: egressDocument(options.plan, handover, roles, directories, peers?.uid ?? null),
+        document: documentOf(options.plan.gateway),
       },
     ],
     onLog: (from, line) => {
@@ -73,7 +82,19 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Runni
   scope.defer('bundle', async () => {
     await bundle.stop();
   });
-  return bundle;
+  return {
+    bundle,
+    serveControl: () =>
+      serveControl({
+        paths,
+        nonce: handover.callersNonce,
+        gatewayNonce: handover.controlNonce,
+        bundle,
+        config: options.plan.gateway,
+        documentOf,
+        scope,
+      }),
+  };
 }
 
 function openSpill(directory: string, scope: Scope): string {

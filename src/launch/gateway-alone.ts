@@ -1,17 +1,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { z } from 'zod';
 import type { BundleExit } from '../bundle/broker.ts';
 import { BottleError } from '../kernel/errors.ts';
 import { ignoreUnlessAwaited } from '../kernel/promises.ts';
 import { Scope } from '../kernel/scope.ts';
 import type { Secret } from '../kernel/secret.ts';
 import { bracketed, isLoopbackHost } from '../policy/host.ts';
-import { ControlClient } from '../platform/control-client.ts';
 import { holdListener, type HeldListener } from '../platform/host-listener.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
-import { CONTROL_SOCKET } from '../schema/control.ts';
 import type { BottlePlan } from '../schema/plan.ts';
 import { Journal } from '../state/journal.ts';
 import { tryLock } from '../state/lock.ts';
@@ -48,6 +45,7 @@ export interface GatewayAlone extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
   readonly notices: readonly string[];
   readonly ended: Promise<BundleExit>;
+  /** Resolves once the records are being told; across restarts of the gateway. */
   onDecision(listener: (record: unknown) => void): Promise<void>;
 }
 
@@ -74,11 +72,11 @@ export async function startGatewayAlone(options: GatewayAloneOptions): Promise<G
   const scope = new Scope();
   try {
     openDirectories(options.paths, paths, scope);
-    fs.writeFileSync(path.join(paths.runtime, 'control.nonce'), handover.controlNonce, { mode: 0o600 });
+    fs.writeFileSync(path.join(paths.runtime, 'control.nonce'), handover.callersNonce, { mode: 0o600 });
     const ca = path.join(paths.root, 'ca.pem');
     fs.writeFileSync(ca, handover.caCertificate, { mode: 0o644 });
     const listener = await options.listener;
-    const bundle = await startBottleBundle({
+    const { bundle, serveControl } = await startBottleBundle({
       options,
       paths,
       handover,
@@ -87,25 +85,16 @@ export async function startGatewayAlone(options: GatewayAloneOptions): Promise<G
       scope,
     });
     await bundle.ready;
-    const control = path.join(paths.control, CONTROL_SOCKET);
+    const control = await serveControl();
     return {
       slug: options.plan.slug,
       proxy: proxyUrl(listener, proxyAuth),
       ca,
-      control,
+      control: control.path,
       env: handover.standIns,
       notices: handover.notices,
       ended: bundle.ended,
-      onDecision: async (onRecord) => {
-        const client = await ControlClient.connect(control, handover.controlNonce);
-        scope.defer('decision stream', () => {
-          client[Symbol.dispose]();
-        });
-        client.onNotification((method, record) => {
-          if (method === 'decision') onRecord(record);
-        });
-        await client.call('decisions', z.unknown());
-      },
+      onDecision: (onRecord) => control.onDecision(onRecord),
       [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
     };
   } catch (failure) {

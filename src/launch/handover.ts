@@ -20,7 +20,10 @@ export interface Handover {
   readonly secrets: GatewaySecrets;
   readonly caCertificate: string;
   readonly probeNonce: string;
+  /** What the gateway knows the launcher by. */
   readonly controlNonce: string;
+  /** What the launcher's own control socket asks of its callers. */
+  readonly callersNonce: string;
   /** By variable: what the bottle gets in place of the value (SECURITY S9). */
   readonly standIns: Readonly<Record<string, string>>;
   /** Forwarded values that are not scanned for, with the reason (SECURITY S14). */
@@ -102,6 +105,7 @@ export function prepareHandover(parts: HandoverParts): Handover {
     caCertificate: ca.certificate,
     probeNonce,
     controlNonce,
+    callersNonce: hex(random.bytes(16)),
     standIns: Object.fromEntries(placeholders.map(({ name, standIn }) => [name, standIn])),
     notices,
   };

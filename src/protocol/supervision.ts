@@ -46,8 +46,6 @@ export type SupervisionEvent<Name extends string> =
     }
   | { readonly kind: 'stop-requested' }
   | { readonly kind: 'restart-requested'; readonly service: Name }
-  /** Its document has changed: the next instance gets the new one, and the present one makes room for it. */
-  | { readonly kind: 'reload-requested'; readonly service: Name }
   | { readonly kind: 'ready-overdue'; readonly service: Name; readonly instance: number }
   | { readonly kind: 'restart-due'; readonly service: Name; readonly instance: number }
   | { readonly kind: 'grace-over'; readonly service: Name; readonly instance: number };
@@ -93,7 +91,6 @@ export function step<Name extends string>(
     case 'stop-requested':
       return beginEnding(state, { requested: true, forced: false, reason: 'stop requested' });
     case 'restart-requested':
-    case 'reload-requested':
       return state.ending === null ? update(state, event.service, restart) : { state, effects: [] };
     case 'ready-overdue':
       return state.ending === null
@@ -120,7 +117,6 @@ export function indexOfRepeat<Name extends string>(
     case 'stop-requested':
       return queue.findIndex(({ kind }) => kind === event.kind);
     case 'restart-requested':
-    case 'reload-requested':
       return queue.findIndex((queued) => queued.kind === event.kind && queued.service === event.service);
     default:
       return -1;

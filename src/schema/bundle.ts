@@ -23,8 +23,8 @@ export const InitEventSchema = z.discriminatedUnion('event', [
   }),
   z.strictObject({ event: z.literal('stop') }),
   z.strictObject({ event: z.literal('restart'), service: ServiceNameSchema }),
-  /** The service's new document; its next instance gets it, and the present one makes room. */
-  z.strictObject({ event: z.literal('reload'), service: ServiceNameSchema, document: z.string() }),
+  /** The service's new document: its next instance gets it, and the present one goes on. */
+  z.strictObject({ event: z.literal('document'), service: ServiceNameSchema, document: z.string() }),
 ]);
 export type InitEvent = z.infer<typeof InitEventSchema>;
 

@@ -133,7 +133,7 @@ describe('a bundle of real processes', () => {
     );
   });
 
-  it('a restart that is asked for is no crash; a reload changes the document, for later restarts too', async () => {
+  it('a restart that is asked for is no crash; a new document is for the next instance and those after it', async () => {
     await using test = await startTestBundle({ secret: 'first' });
     await test.bundle.ready;
     const first = await who(test);
@@ -141,7 +141,9 @@ describe('a bundle of real processes', () => {
     test.bundle.restart('egress');
     const second = await next(test, first);
     expect(second.secret).toBe(first.secret);
-    test.bundle.reload('egress', JSON.stringify({ mode: 'serve', secret: 'changed' }));
+    test.bundle.replaceDocument('egress', JSON.stringify({ mode: 'serve', secret: 'changed' }));
+    expect((await who(test)).instance).toBe(second.instance);
+    test.bundle.restart('egress');
     const third = await next(test, second);
     expect(third.secret).not.toBe(first.secret);
     process.kill(trees(test).service.at(-1)!, 'SIGKILL');

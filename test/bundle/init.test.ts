@@ -219,14 +219,15 @@ describe('init as a process', () => {
     expect(instance).toBe(21);
   });
 
-  it('a reload gives the next instance its new document; of several that wait the last one counts', async () => {
+  it('the next instance gets the newest document, and the present one is left alone', async () => {
     const init = startInit('old');
     await init.order(0);
     init.say(
       ['new', 'newer', 'newest']
-        .map((document) => `${JSON.stringify({ event: 'reload', service: 'egress', document })}\n`)
+        .map((document) => `${JSON.stringify({ event: 'document', service: 'egress', document })}\n`)
         .join(''),
     );
+    init.say(`${JSON.stringify({ event: 'restart', service: 'egress' })}\n`);
     expect(await init.order(1)).toEqual(TERM_1);
     init.tell(exited(1, 0));
     expect(await init.order(2)).toEqual({ order: 'spawn', service: 'egress', instance: 2, document: 'newest' });

@@ -53,7 +53,6 @@ const started: Event = { kind: 'started' };
 const stop: Event = { kind: 'stop-requested' };
 const ready = (instance: number): Event => ({ kind: 'became-ready', service: 'egress', instance });
 const restart: Event = { kind: 'restart-requested', service: 'egress' };
-const reload: Event = { kind: 'reload-requested', service: 'egress' };
 const graceOver = (instance: number): Event => ({ kind: 'grace-over', service: 'egress', instance });
 const restartDue = (instance: number): Event => ({ kind: 'restart-due', service: 'egress', instance });
 const readyOverdue = (instance: number): Event => ({ kind: 'ready-overdue', service: 'egress', instance });
@@ -131,7 +130,6 @@ describe('supervision, as playbooks: event → effects', () => {
         [started, SPAWN_1],
         [restart, TERM_1],
         [restart, ''],
-        [reload, ''],
         [stop, ''],
         [stop, ''],
         [restart, ''],
@@ -152,13 +150,13 @@ describe('supervision, as playbooks: event → effects', () => {
       ],
     },
     {
-      why: 'a reload makes room for the next instance; during back-off that comes anyway',
+      why: 'a restart makes room for the next instance; during back-off that comes anyway',
       script: [
         [started, SPAWN_1],
-        [reload, TERM_1],
+        [restart, TERM_1],
         [exited('egress', 1, 'exit 0'), SPAWN_2],
         [exited('egress', 2), 'note: egress ended unasked (exit 1), restart-due in 50'],
-        [reload, ''],
+        [restart, ''],
         [restartDue(2), 'spawn egress 3, ready-overdue in 15000'],
       ],
     },
@@ -257,7 +255,6 @@ describe('H10 repeats coalesce in the queue', () => {
     { why: 'a second stop', event: stop, at: 2 },
     { why: 'a second restart of the same service', event: restart, at: 1 },
     { why: "another service's restart", event: { kind: 'restart-requested', service: 'git' }, at: -1 },
-    { why: 'a reload is not a restart', event: reload, at: -1 },
     { why: 'what happened is never a repeat', event: exited('egress', 1), at: -1 },
     { why: 'nor is the start', event: started, at: -1 },
   ])('$why → $at', ({ event, at }) => {
@@ -342,9 +339,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
       { arbitrary: fc.constant<Event>({ kind: 'stop-requested' }), weight: 1 },
       { arbitrary: fc.constant<Event>({ kind: 'started' }), weight: 1 },
       {
-        arbitrary: fc
-          .tuple(service, fc.constantFrom('restart-requested' as const, 'reload-requested' as const))
-          .map(([name, kind]): Event => ({ kind, service: name })),
+        arbitrary: service.map((name): Event => ({ kind: 'restart-requested', service: name })),
         weight: 4,
       },
       // Late, doubled and made-up news.

@@ -1,0 +1,210 @@
+import path from 'node:path';
+import { z } from 'zod';
+import type { RunningBundle } from '../bundle/broker.ts';
+import { BottleError } from '../kernel/errors.ts';
+import { err, ok, type Result } from '../kernel/result.ts';
+import type { Scope } from '../kernel/scope.ts';
+import { compilePolicy } from '../policy/compile.ts';
+import { ControlClient } from '../platform/control-client.ts';
+import { ControlServer, type ControlFailure, type ControlPeer } from '../platform/control-socket.ts';
+import { CONTROL_ERROR, CONTROL_SOCKET, GatewayStatusSchema, type GatewayStatus } from '../schema/control.ts';
+import { GatewayConfigSchema, type GatewayConfig } from '../schema/gateway-config.ts';
+import type { BottlePaths } from '../state/paths.ts';
+import { pollUntil } from './readiness.ts';
+
+/**
+ * The control socket of a bottle or of a gateway alone, held by the launcher. It speaks for the gateway, which has a
+ * socket of its own that only the launcher knows the nonce of: so a new policy reaches init too, and a gateway that
+ * crashes comes back with the newest one that was accepted, never with an older.
+ */
+export interface ControlParts {
+  readonly paths: BottlePaths;
+  /** What callers of this socket must know; in the file `control.nonce` beside it. */
+  readonly nonce: string;
+  /** What the gateway knows the launcher by. */
+  readonly gatewayNonce: string;
+  readonly bundle: RunningBundle;
+  readonly config: GatewayConfig;
+  /** What the gateway's next instance is to be given. */
+  readonly documentOf: (config: GatewayConfig) => string;
+  readonly scope: Scope;
+}
+
+export interface BundleControl {
+  readonly path: string;
+  /** Ended requests, from now on and across restarts of the gateway. */
+  onDecision(listener: (record: unknown) => void): Promise<void>;
+}
+
+/** Longer than a gateway takes to come back. */
+const GATEWAY_DEADLINE_MS = 10_000;
+
+export async function serveControl(parts: ControlParts): Promise<BundleControl> {
+  const control = new Control(parts);
+  const file = path.join(parts.paths.runtime, CONTROL_SOCKET);
+  const server = await ControlServer.start({
+    path: file,
+    nonce: parts.nonce,
+    methods: {
+      status: () => control.ask('status'),
+      counters: () => control.ask('counters'),
+      reload: ({ config }) => control.reload(config),
+      decisions: (_params, peer) => control.subscribe(peer),
+    },
+  });
+  parts.scope.defer('control socket', async () => {
+    control.stop();
+    await server[Symbol.asyncDispose]();
+  });
+  return {
+    path: file,
+    onDecision: (listener) => control.follow(listener).begun,
+  };
+}
+
+class Control {
+  readonly #parts: ControlParts;
+  readonly #ended = new AbortController();
+  #config: GatewayConfig;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: ControlParts) {
+    this.#parts = parts;
+    this.#config = parts.config;
+    parts.bundle.ended.then(
+      () => {
+        this.stop();
+      },
+      () => undefined,
+    );
+  }
+
+  stop(): void {
+    this.#ended.abort();
+  }
+
+  /** What the gateway answers; if it is just coming back, it is waited for. */
+  async ask(method: string, params: Readonly<Record<string, unknown>> = {}): Promise<Result<unknown, ControlFailure>> {
+    try {
+      using client = await this.#connect();
+      return ok(await client.call(method, z.unknown(), params));
+    } catch (failure) {
+      if (!(failure instanceof BottleError)) throw failure;
+      return err({ code: CONTROL_ERROR.refused, message: failure.message });
+    }
+  }
+
+  /** One after the other: each is judged against the one before it. */
+  reload(config: unknown): Promise<Result<unknown, ControlFailure>> {
+    const mine = this.#turn.then(() => this.#reload(config));
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  /**
+   * Init has it before the gateway is asked: an instance that starts meanwhile starts with it. What is wrong with a policy
+   * is found here, by the function that the gateway compiles it with; if the gateway refuses all the same, init gets the
+   * old one back.
+   */
+  async #reload(config: unknown): Promise<Result<GatewayStatus, ControlFailure>> {
+    const parsed = GatewayConfigSchema.safeParse(config);
+    if (!parsed.success) return err({ code: CONTROL_ERROR.invalidParams, message: parsed.error.message });
+    const next = parsed.data;
+    const problem = this.#problemOf(next);
+    if (problem !== null) return err({ code: CONTROL_ERROR.refused, message: problem });
+    const { bundle, documentOf } = this.#parts;
+    bundle.replaceDocument('egress', documentOf(next));
+    const outcome = await this.#offer(next);
+    if (outcome.ok) this.#config = next;
+    else bundle.replaceDocument('egress', documentOf(this.#config));
+    return outcome;
+  }
+
+  #problemOf(next: GatewayConfig): string | null {
+    const { slug, generation } = this.#config;
+    if (next.slug !== slug || next.generation <= generation)
+      return `generation ${String(next.generation)} of ${next.slug} can't follow ${String(generation)} of ${slug}`;
+    const policy = compilePolicy(next);
+    return policy.ok ? null : policy.error.join('\n');
+  }
+
+  /** Until an instance has it: the one that is asked may end before it answers, and the next has it from its start. */
+  async #offer(next: GatewayConfig): Promise<Result<GatewayStatus, ControlFailure>> {
+    try {
+      return await pollUntil('the gateway', GATEWAY_DEADLINE_MS, async () => {
+        if (this.#ended.signal.aborted) return err({ code: CONTROL_ERROR.refused, message: 'the bundle has ended' });
+        const asked = await this.ask('reload', { config: next });
+        const status = GatewayStatusSchema.safeParse(asked.ok ? asked.value : await this.#status());
+        if (status.success && status.data.generation === next.generation) return ok(status.data);
+        // It lives, has another one, and so has refused this one.
+        return status.success && !asked.ok ? asked : null;
+      });
+    } catch (failure) {
+      if (!(failure instanceof BottleError)) throw failure;
+      return err({ code: CONTROL_ERROR.refused, message: failure.message });
+    }
+  }
+
+  async #status(): Promise<unknown> {
+    const status = await this.ask('status');
+    return status.ok ? status.value : null;
+  }
+
+  async subscribe(peer: ControlPeer): Promise<Result<unknown, ControlFailure>> {
+    const following = this.follow((record) => {
+      peer.notify('decision', record);
+    });
+    peer.onClose(() => {
+      following[Symbol.dispose]();
+    });
+    await following.begun;
+    return ok({ subscribed: true });
+  }
+
+  /** Goes on with the next instance when one ends. What ended with it is in the record file, and is not told again. */
+  follow(listener: (record: unknown) => void): Disposable & { readonly begun: Promise<void> } {
+    const own = new AbortController();
+    const over = AbortSignal.any([this.#ended.signal, own.signal]);
+    const begun = Promise.withResolvers<undefined>();
+    const listen = async (): Promise<void> => {
+      while (!over.aborted) {
+        using client = await this.#connect();
+        over.addEventListener(
+          'abort',
+          () => {
+            client[Symbol.dispose]();
+          },
+          { once: true },
+        );
+        client.onNotification((method, record) => {
+          if (method === 'decision' && !over.aborted) listener(record);
+        });
+        await client.call('decisions', z.unknown());
+        begun.resolve(undefined);
+        await client.closed;
+      }
+    };
+    listen().catch((failure: unknown) => {
+      begun.reject(failure);
+    });
+    return {
+      begun: begun.promise,
+      [Symbol.dispose]: () => {
+        own.abort();
+      },
+    };
+  }
+
+  #connect(): Promise<ControlClient> {
+    const { paths, gatewayNonce } = this.#parts;
+    return pollUntil('the gateway', GATEWAY_DEADLINE_MS, async () => {
+      if (this.#ended.signal.aborted) throw new BottleError('bundle_ended', { message: 'the bundle has ended' });
+      return await ControlClient.connect(path.join(paths.control, CONTROL_SOCKET), gatewayNonce).catch(absent);
+    });
+  }
+}
+
+function absent(failure: unknown): null {
+  if (failure instanceof BottleError) return null;
+  throw failure;
+}
