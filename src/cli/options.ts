@@ -89,3 +89,5 @@ export const ResumeOptionsSchema = z.object({
   json: z.boolean().default(false),
   yes: z.boolean().default(false),
 });
+
+export const ReloadOptionsSchema = z.object({ bottle: z.array(z.string()), json: z.boolean().default(false) });

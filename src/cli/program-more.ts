@@ -7,6 +7,7 @@ import { info } from './commands/info.ts';
 import { init } from './commands/init.ts';
 import { logs } from './commands/logs.ts';
 import { migrate } from './commands/migrate.ts';
+import { reload } from './commands/reload.ts';
 import { resume } from './commands/resume.ts';
 import type { CliContext } from './context.ts';
 import { bottleOption, collect, example, type Done } from './program-parts.ts';
@@ -62,6 +63,16 @@ export function addWork(program: Command, context: CliContext, done: Done): void
     .addHelpText('after', example('bot-bottle resume reviewer-k3x9q'))
     .action(async (slug: string, options: Record<string, unknown>) => {
       done(await resume(context, slug, options));
+    });
+  program
+    .command('reload')
+    .description('let a running bottle follow its manifest as it is now: what may leave, nothing else')
+    .argument('<slug>', 'which; the beginning is enough')
+    .addOption(bottleOption())
+    .option('--json', 'as JSON')
+    .addHelpText('after', example('bot-bottle reload reviewer-k3x9q'))
+    .action(async (slug: string, options: Record<string, unknown>) => {
+      done(await reload(context, slug, options));
     });
 }
 

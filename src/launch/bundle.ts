@@ -8,6 +8,7 @@ import { assetPath } from '../platform/assets.ts';
 import { endTornLine } from '../platform/record-file.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { BottleListener } from '../ports/backend.ts';
+import type { GatewaySecrets } from '../schema/gateway-config.ts';
 import type { BottlePlan } from '../schema/plan.ts';
 import type { BottlePaths } from '../state/paths.ts';
 import type { AllocateUid } from './bottle.ts';
@@ -17,7 +18,11 @@ import type { PeerDescriptors } from './peer-watch.ts';
 
 /** The bundle of one bottle, or of the gateway alone: sandboxes planned, descriptors opened, processes started. */
 export interface BottleBundleParts {
-  readonly options: { readonly plan: Pick<BottlePlan, 'gateway'>; readonly allocateUid: AllocateUid | null };
+  readonly options: {
+    readonly plan: Pick<BottlePlan, 'gateway'>;
+    readonly userName: string;
+    readonly allocateUid: AllocateUid | null;
+  };
   readonly paths: BottlePaths;
   readonly handover: Handover;
   readonly listeners: readonly BottleListener[];
@@ -60,8 +65,8 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Bottl
     controlDirectory: egress.boxed ? BOXED.control : paths.control,
     spillDirectory: egress.spillInside ?? paths.spill,
   };
-  const documentOf = (config: BottlePlan['gateway']): string =>
-    egressDocument({ gateway: config }, handover, roles, directories, peers?.uid ?? null);
+  const documentOf = (config: BottlePlan['gateway'], secrets: GatewaySecrets): string =>
+    egressDocument({ gateway: config }, { secrets }, roles, directories, peers?.uid ?? null);
   const bundle = startBundle({
     init,
     services: [
@@ -72,7 +77,7 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Bottl
         beforeStart: () => {
           endTornLine(paths.record);
         },
-        document: documentOf(options.plan.gateway),
+        document: documentOf(options.plan.gateway, handover.secrets),
       },
     ],
     onLog: (from, line) => {
@@ -91,6 +96,8 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Bottl
         gatewayNonce: handover.controlNonce,
         bundle,
         config: options.plan.gateway,
+        secrets: handover.secrets,
+        userName: options.userName,
         documentOf,
         scope,
       }),

@@ -2,15 +2,24 @@ import path from 'node:path';
 import { z } from 'zod';
 import type { RunningBundle } from '../bundle/broker.ts';
 import { BottleError } from '../kernel/errors.ts';
+import { LIMITS } from '../kernel/limits.ts';
 import { err, ok, type Result } from '../kernel/result.ts';
 import type { Scope } from '../kernel/scope.ts';
 import { compilePolicy } from '../policy/compile.ts';
 import { ControlClient } from '../platform/control-client.ts';
 import { ControlServer, type ControlFailure, type ControlPeer } from '../platform/control-socket.ts';
-import { CONTROL_ERROR, CONTROL_SOCKET, GatewayStatusSchema, type GatewayStatus } from '../schema/control.ts';
-import { GatewayConfigSchema, type GatewayConfig } from '../schema/gateway-config.ts';
+import {
+  CONTROL_ERROR,
+  CONTROL_SOCKET,
+  GatewayStatusSchema,
+  ReloadParamsSchema,
+  type GatewayStatus,
+  type Reloaded,
+} from '../schema/control.ts';
+import type { GatewayConfig, GatewaySecrets } from '../schema/gateway-config.ts';
 import type { BottlePaths } from '../state/paths.ts';
 import { pollUntil } from './readiness.ts';
+import { renewSecrets, type Renewal } from './renew.ts';
 
 /**
  * The control socket of a bottle or of a gateway alone, held by the launcher. It speaks for the gateway, which has a
@@ -25,8 +34,10 @@ export interface ControlParts {
   readonly gatewayNonce: string;
   readonly bundle: RunningBundle;
   readonly config: GatewayConfig;
+  readonly secrets: GatewaySecrets;
+  readonly userName: string;
   /** What the gateway's next instance is to be given. */
-  readonly documentOf: (config: GatewayConfig) => string;
+  readonly documentOf: (config: GatewayConfig, secrets: GatewaySecrets) => string;
   readonly scope: Scope;
 }
 
@@ -36,8 +47,8 @@ export interface BundleControl {
   onDecision(listener: (record: unknown) => void): Promise<void>;
 }
 
-/** Longer than a gateway takes to come back. */
-const GATEWAY_DEADLINE_MS = 10_000;
+/** Longer than a gateway takes to drain, to be killed and to come back. */
+const GATEWAY_DEADLINE_MS = LIMITS.serviceStopGraceMs + LIMITS.readyTimeoutMs;
 
 export async function serveControl(parts: ControlParts): Promise<BundleControl> {
   const control = new Control(parts);
@@ -48,7 +59,7 @@ export async function serveControl(parts: ControlParts): Promise<BundleControl> 
     methods: {
       status: () => control.ask('status'),
       counters: () => control.ask('counters'),
-      reload: ({ config }) => control.reload(config),
+      reload: (params) => control.reload(params),
       decisions: (_params, peer) => control.subscribe(peer),
     },
   });
@@ -66,11 +77,13 @@ class Control {
   readonly #parts: ControlParts;
   readonly #ended = new AbortController();
   #config: GatewayConfig;
+  #secrets: GatewaySecrets;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(parts: ControlParts) {
     this.#parts = parts;
     this.#config = parts.config;
+    this.#secrets = parts.secrets;
     parts.bundle.ended.then(
       () => {
         this.stop();
@@ -95,49 +108,67 @@ class Control {
   }
 
   /** One after the other: each is judged against the one before it. */
-  reload(config: unknown): Promise<Result<unknown, ControlFailure>> {
-    const mine = this.#turn.then(() => this.#reload(config));
+  reload(params: unknown): Promise<Result<Reloaded, ControlFailure>> {
+    const mine = this.#turn.then(() => this.#reload(params));
     this.#turn = mine.catch(() => undefined);
     return mine;
   }
 
   /**
-   * Init has it before the gateway is asked: an instance that starts meanwhile starts with it. What is wrong with a policy
-   * is found here, by the function that the gateway compiles it with; if the gateway refuses all the same, init gets the
-   * old one back.
+   * What is wrong with a policy is found here, by the function that the gateway compiles it with, before anybody has it.
+   * Init gets it before the gateway is asked: an instance that starts meanwhile starts with it. If the gateway refuses
+   * all the same, init gets the old one back.
    */
-  async #reload(config: unknown): Promise<Result<GatewayStatus, ControlFailure>> {
-    const parsed = GatewayConfigSchema.safeParse(config);
-    if (!parsed.success) return err({ code: CONTROL_ERROR.invalidParams, message: parsed.error.message });
-    const next = parsed.data;
-    const problem = this.#problemOf(next);
-    if (problem !== null) return err({ code: CONTROL_ERROR.refused, message: problem });
+  async #reload(params: unknown): Promise<Result<Reloaded, ControlFailure>> {
+    const parsed = ReloadParamsSchema.safeParse(params);
+    if (!parsed.success) return err({ code: CONTROL_ERROR.invalidParams, message: z.prettifyError(parsed.error) });
+    const { config, credentials = null, values = {} } = parsed.data;
+    const next = this.#judge({ config, credentials, values });
+    if (!next.ok) return err({ code: CONTROL_ERROR.refused, message: next.error });
     const { bundle, documentOf } = this.#parts;
-    bundle.replaceDocument('egress', documentOf(next));
-    const outcome = await this.#offer(next);
-    if (outcome.ok) this.#config = next;
-    else bundle.replaceDocument('egress', documentOf(this.#config));
-    return outcome;
+    const restarted = JSON.stringify(next.value) !== JSON.stringify(this.#secrets);
+    bundle.replaceDocument('egress', documentOf(config, next.value));
+    if (restarted) bundle.restart('egress');
+    const outcome = await this.#untilTaken(config, { offer: !restarted });
+    if (!outcome.ok) {
+      bundle.replaceDocument('egress', documentOf(this.#config, this.#secrets));
+      return outcome;
+    }
+    this.#config = config;
+    this.#secrets = next.value;
+    return ok({ ...outcome.value, restarted });
   }
 
-  #problemOf(next: GatewayConfig): string | null {
+  #judge(renewal: Renewal): Result<GatewaySecrets, string> {
     const { slug, generation } = this.#config;
-    if (next.slug !== slug || next.generation <= generation)
-      return `generation ${String(next.generation)} of ${next.slug} can't follow ${String(generation)} of ${slug}`;
-    const policy = compilePolicy(next);
-    return policy.ok ? null : policy.error.join('\n');
+    const { config } = renewal;
+    if (config.slug !== slug || config.generation <= generation)
+      return err(
+        `generation ${String(config.generation)} of ${config.slug} can't follow ${String(generation)} of ${slug}`,
+      );
+    const policy = compilePolicy(config);
+    if (!policy.ok) return err(policy.error.join('\n'));
+    try {
+      return ok(renewSecrets(this.#secrets, renewal, this.#parts.userName));
+    } catch (failure) {
+      if (!(failure instanceof BottleError)) throw failure;
+      return err(failure.hint === undefined ? failure.message : `${failure.message}\n${failure.hint}`);
+    }
   }
 
   /** Until an instance has it: the one that is asked may end before it answers, and the next has it from its start. */
-  async #offer(next: GatewayConfig): Promise<Result<GatewayStatus, ControlFailure>> {
+  async #untilTaken(
+    next: GatewayConfig,
+    { offer }: { readonly offer: boolean },
+  ): Promise<Result<GatewayStatus, ControlFailure>> {
     try {
       return await pollUntil('the gateway', GATEWAY_DEADLINE_MS, async () => {
         if (this.#ended.signal.aborted) return err({ code: CONTROL_ERROR.refused, message: 'the bundle has ended' });
-        const asked = await this.ask('reload', { config: next });
-        const status = GatewayStatusSchema.safeParse(asked.ok ? asked.value : await this.#status());
+        const asked = offer ? await this.ask('reload', { config: next }) : null;
+        const status = GatewayStatusSchema.safeParse(asked?.ok === true ? asked.value : await this.#status());
         if (status.success && status.data.generation === next.generation) return ok(status.data);
         // It lives, has another one, and so has refused this one.
-        return status.success && !asked.ok ? asked : null;
+        return status.success && asked?.ok === false ? asked : null;
       });
     } catch (failure) {
       if (!(failure instanceof BottleError)) throw failure;

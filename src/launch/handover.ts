@@ -41,6 +41,13 @@ export interface HandoverParts {
   readonly proxyAuth?: { readonly user: string; readonly password: string };
 }
 
+/** As much of a launch as its values are judged by. */
+export interface ValueParts extends Pick<HandoverParts, 'values' | 'userName'> {
+  readonly plan: Pick<BottlePlan, 'slug' | 'gateway' | 'credentials'> & {
+    readonly command: Pick<BottlePlan['command'], 'forwardedEnv' | 'placeholderEnv'>;
+  };
+}
+
 /** The values of a launch, looked at once: which are scanned for, and which can't be told from ordinary text. */
 export interface InspectedValues {
   readonly credentials: GatewaySecrets['credentials'];
@@ -52,11 +59,7 @@ export interface InspectedValues {
 }
 
 /** Throws for a credential that no request could carry or that would be found in everything. */
-export function inspectValues({
-  plan,
-  values,
-  userName,
-}: Pick<HandoverParts, 'plan' | 'values' | 'userName'>): InspectedValues {
+export function inspectValues({ plan, values, userName }: ValueParts): InspectedValues {
   const routedHosts = plan.gateway.routes.flatMap(({ route }) => {
     const pattern = parseHostSpec(route.host);
     return pattern.ok ? [pattern.value.host] : [];
@@ -155,7 +158,7 @@ const FIRST_LISTENER_FD = 6;
 
 export function egressDocument(
   plan: Pick<BottlePlan, 'gateway'>,
-  handover: Handover,
+  handover: Pick<Handover, 'secrets'>,
   roles: readonly ListenerRole[],
   directories: Pick<EgressServiceDocument, 'controlDirectory' | 'spillDirectory'>,
   peersUid: number | null,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { GatewayConfigSchema } from './gateway-config.ts';
 
 /** JSON-RPC 2.0, one message per line, between the host and a service's control socket. */
 export const ControlRequestSchema = z.strictObject({
@@ -44,3 +45,18 @@ export const GatewayStatusSchema = z.strictObject({
   uptimeMs: z.number(),
 });
 export type GatewayStatus = z.infer<typeof GatewayStatusSchema>;
+
+/** What the launcher's `reload` is asked: a whole policy, and values that are new; see `launch/renew.ts`. */
+export const ReloadParamsSchema = z.strictObject({
+  nonce: z.string(),
+  config: GatewayConfigSchema,
+  credentials: z.array(z.string()).optional(),
+  values: z.record(z.string(), z.string()).optional(),
+});
+
+export const ReloadedSchema = z.strictObject({
+  ...GatewayStatusSchema.shape,
+  /** The gateway was started anew, for its values have changed; else the running one took the policy over. */
+  restarted: z.boolean(),
+});
+export type Reloaded = z.infer<typeof ReloadedSchema>;

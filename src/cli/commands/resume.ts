@@ -2,7 +2,7 @@ import { findProgram } from '../../bundle/host-facts.ts';
 import { BottleError } from '../../kernel/errors.ts';
 import { resolveSecrets } from '../../launch/secrets.ts';
 import { BOXED_TREE, runInTree } from '../../launch/tree-box.ts';
-import type { Agent } from '../../manifest/index.ts';
+import type { Agent, EffectiveBottle } from '../../manifest/index.ts';
 import type { BottleFile, BottleOrigin } from '../../state/bottles.ts';
 import type { BottlePaths } from '../../state/paths.ts';
 import { attach, openControllingTerminal } from '../attach.ts';
@@ -26,9 +26,7 @@ export async function resume(context: CliContext, id: string, raw: Record<string
   if (options.headless && origin.command === 'start' && options.prompt === undefined) {
     throw new BottleError('usage', { message: '--headless needs a task', hint: '--prompt "what to do"' });
   }
-  const manifests = context.manifests();
-  const agent = origin.command === 'start' ? manifests.loadAgent(file.agent) : commandAgent(file);
-  const bottle = manifests.loadForAgent(agent, origin.bottles);
+  const { agent, bottle } = loadAsStarted(context, file, origin);
   const subject: Subject = { agent, bottle, label: file.label, colour: labelColour(origin.colour ?? undefined) };
   const backend = chooseBackend(context, file.backend);
   const built = await prepare(context, {
@@ -70,6 +68,17 @@ function resumable(context: CliContext, id: string): Resumable {
     message: `${held.slug} was made by an older version, which did not write down how it was started`,
     hint: `bot-bottle deliver ${held.slug} --to DIR`,
   });
+}
+
+/** The manifest of a bottle as its files are now. */
+export function loadAsStarted(
+  context: CliContext,
+  file: BottleFile,
+  origin: BottleOrigin,
+): { readonly agent: Agent; readonly bottle: EffectiveBottle } {
+  const manifests = context.manifests();
+  const agent = origin.command === 'start' ? manifests.loadAgent(file.agent) : commandAgent(file);
+  return { agent, bottle: manifests.loadForAgent(agent, origin.bottles) };
 }
 
 /** `run` has no agent file. */
