@@ -99,11 +99,12 @@ class Control {
   /** What the gateway answers; if it is just coming back, it is waited for. */
   async ask(method: string, params: Readonly<Record<string, unknown>> = {}): Promise<Result<unknown, ControlFailure>> {
     try {
-      using client = await this.#connect();
-      return ok(await client.call(method, z.unknown(), params));
+      using asked = await this.#reach((client) => client.call(method, z.unknown(), params));
+      return ok(asked.answer);
     } catch (failure) {
       if (!(failure instanceof BottleError)) throw failure;
-      return err({ code: CONTROL_ERROR.refused, message: failure.message });
+      const code = isUnreachable(failure) ? CONTROL_ERROR.internal : CONTROL_ERROR.refused;
+      return err({ code, message: failure.message });
     }
   }
 
@@ -168,7 +169,8 @@ class Control {
         const status = GatewayStatusSchema.safeParse(asked?.ok === true ? asked.value : await this.#status());
         if (status.success && status.data.generation === next.generation) return ok(status.data);
         // It lives, has another one, and so has refused this one.
-        return status.success && asked?.ok === false ? asked : null;
+        const refused = asked?.ok === false && asked.error.code === CONTROL_ERROR.refused;
+        return status.success && refused ? asked : null;
       });
     } catch (failure) {
       if (!(failure instanceof BottleError)) throw failure;
@@ -199,18 +201,16 @@ class Control {
     const begun = Promise.withResolvers<undefined>();
     const listen = async (): Promise<void> => {
       while (!over.aborted) {
-        using client = await this.#connect();
-        over.addEventListener(
-          'abort',
-          () => {
-            client[Symbol.dispose]();
-          },
-          { once: true },
-        );
-        client.onNotification((method, record) => {
-          if (method === 'decision' && !over.aborted) listener(record);
+        using reached = await this.#reach((client) => {
+          client.onNotification((method, record) => {
+            if (method === 'decision' && !over.aborted) listener(record);
+          });
+          return client.call('decisions', z.unknown());
         });
-        await client.call('decisions', z.unknown());
+        const { client } = reached;
+        over.addEventListener('abort', () => {
+          client[Symbol.dispose]();
+        });
         begun.resolve(undefined);
         await client.closed;
       }
@@ -226,16 +226,38 @@ class Control {
     };
   }
 
-  #connect(): Promise<ControlClient> {
+  /** A gateway that dies may take a connection with it before it has answered; its successor is asked again. */
+  #reach<Answer>(
+    act: (client: ControlClient) => Promise<Answer>,
+  ): Promise<Disposable & { readonly client: ControlClient; readonly answer: Answer }> {
     const { paths, gatewayNonce } = this.#parts;
+    const file = path.join(paths.control, CONTROL_SOCKET);
     return pollUntil('the gateway', GATEWAY_DEADLINE_MS, async () => {
-      if (this.#ended.signal.aborted) throw new BottleError('bundle_ended', { message: 'the bundle has ended' });
-      return await ControlClient.connect(path.join(paths.control, CONTROL_SOCKET), gatewayNonce).catch(absent);
+      if (this.#ended.signal.aborted) throw new BottleError('not_ready', { message: 'the bundle has ended' });
+      const client = await ControlClient.connect(file, gatewayNonce).catch(nullIfUnreachable);
+      if (client === null) return null;
+      try {
+        const answer = await act(client);
+        return {
+          client,
+          answer,
+          [Symbol.dispose]: () => {
+            client[Symbol.dispose]();
+          },
+        };
+      } catch (failure) {
+        client[Symbol.dispose]();
+        return nullIfUnreachable(failure);
+      }
     });
   }
 }
 
-function absent(failure: unknown): null {
-  if (failure instanceof BottleError) return null;
+function isUnreachable(failure: unknown): boolean {
+  return failure instanceof BottleError && failure.code !== 'config_invalid';
+}
+
+function nullIfUnreachable(failure: unknown): null {
+  if (failure instanceof BottleError && failure.code === 'bundle_ended') return null;
   throw failure;
 }

@@ -48,7 +48,6 @@ export type GatewayStatus = z.infer<typeof GatewayStatusSchema>;
 
 /** What the launcher's `reload` is asked: a whole policy, and values that are new; see `launch/renew.ts`. */
 export const ReloadParamsSchema = z.strictObject({
-  nonce: z.string(),
   config: GatewayConfigSchema,
   credentials: z.array(z.string()).optional(),
   values: z.record(z.string(), z.string()).optional(),

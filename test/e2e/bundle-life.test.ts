@@ -3,25 +3,13 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { pollUntil } from '../../src/launch/readiness.ts';
-import { childrenOf, processTree, readTextOrNull } from '../../src/platform/processes.ts';
+import { innermost } from './support/innermost.ts';
 import { leftovers } from './support/leftovers.ts';
 import { collect, firstLine, World } from './support/world.ts';
 
 /** Asks the gateway once for each line of its input and says the status. */
 const ASKING =
   'echo ready; while read -r _; do curl -sS -m 30 -o /dev/null -w "%{http_code}\\n" http://no.example/; done';
-
-/** The process itself, innermost in the tree of the launcher's child that shows this stage or script. */
-function innermost(launcher: ChildProcess, service: 'init' | 'egress'): number | null {
-  const mark = new RegExp(`stage-${service}|${service}\\.js`);
-  for (const root of childrenOf(launcher.pid ?? 0)) {
-    const tree = processTree(root);
-    const shown = tree.map((pid) => readTextOrNull(`/proc/${String(pid)}/cmdline`) ?? '').join('\n');
-    const leaf = tree.find((pid) => childrenOf(pid).length === 0);
-    if (mark.test(shown) && leaf !== undefined) return leaf;
-  }
-  return null;
-}
 
 async function startAsking(world: World): Promise<{
   readonly child: ChildProcess;
