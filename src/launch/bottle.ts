@@ -8,6 +8,7 @@ import type { Secret } from '../kernel/secret.ts';
 import type { RunningBundle } from '../bundle/broker.ts';
 import type { AgentExit, ApplyContext, Backend, GatedBottle, Proof } from '../ports/backend.ts';
 import type { Random } from '../ports/random.ts';
+import { setPlainUmask } from '../platform/processes.ts';
 import { noteInHistory } from '../state/history.ts';
 import type { Journal } from '../state/journal.ts';
 import type { ReachedLimit } from '../schema/limits.ts';
@@ -69,6 +70,7 @@ interface Context {
 }
 
 export async function launchBottle(options: LaunchOptions): Promise<LaunchedBottle> {
+  setPlainUmask();
   const { plan } = options;
   const paths = bottlePaths(options.paths, plan.slug);
   const handover = prepareHandover(options);

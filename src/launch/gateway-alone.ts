@@ -7,6 +7,7 @@ import { Scope } from '../kernel/scope.ts';
 import type { Secret } from '../kernel/secret.ts';
 import { bracketed, isLoopbackHost } from '../policy/host.ts';
 import { holdListener, type HeldListener } from '../platform/host-listener.ts';
+import { setPlainUmask } from '../platform/processes.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import type { BottlePlan } from '../schema/plan.ts';
@@ -66,6 +67,7 @@ export function openGatewayListener(
 }
 
 export async function startGatewayAlone(options: GatewayAloneOptions): Promise<GatewayAlone> {
+  setPlainUmask();
   const paths = bottlePaths(options.paths, options.plan.slug);
   const proxyAuth = options.auth ? { user: 'bottle', password: randomHex(options.random, 16) } : undefined;
   const handover = prepareHandover({ ...options, ...(proxyAuth === undefined ? {} : { proxyAuth }) });

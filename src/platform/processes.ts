@@ -9,6 +9,14 @@ import fs from 'node:fs';
  */
 export const MARK = 'BOT_BOTTLE_STATE';
 
+/**
+ * What a launch makes says its mode, and what it starts makes files as on a plain system: the operator's umask must
+ * neither open what is ours nor lock out the users that our processes run as (SECURITY S5).
+ */
+export function setPlainUmask(): void {
+  process.umask(0o022);
+}
+
 /** Processes that carry the mark of a bottle. */
 export function markedProcesses(stateDirectory: string): readonly number[] {
   const wanted = `${MARK}=${stateDirectory}`;

@@ -92,7 +92,9 @@ function runtimeRoot(environment: HostEnvironment): string {
   if (configured !== undefined && configured !== '' && fs.existsSync(configured)) {
     return path.join(configured, 'bot-bottle');
   }
-  return path.join(os.tmpdir(), `bot-bottle-${String(process.getuid?.() ?? 0)}`);
+  // Not TMPDIR: a `stop` in another shell must look in the same place.
+  const shared = process.platform === 'linux' ? '/tmp' : os.tmpdir();
+  return path.join(shared, `bot-bottle-${String(process.getuid?.() ?? 0)}`);
 }
 
 /**

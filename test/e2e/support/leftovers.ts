@@ -1,7 +1,6 @@
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import os from 'node:os';
 import type { World } from './world.ts';
 
 /**
@@ -15,7 +14,7 @@ export function leftovers(world: World): readonly string[] {
 /** Where this user's bottles have their sockets; others' directories are theirs. */
 export function runtimePlaces(): readonly string[] {
   const uid = process.getuid?.() ?? 0;
-  const own = path.join(os.tmpdir(), `bot-bottle-${String(uid)}`);
+  const own = path.join('/tmp', `bot-bottle-${String(uid)}`);
   return uid === 0 ? ['/run/bot-bottle', own] : [own];
 }
 
