@@ -1,21 +1,15 @@
 /**
  * Which places of a text are worth a closer look: those where four bytes stand that some rule may begin with. One
- * look-up per byte answers "no" nearly always.
+ * look-up of one bit per byte answers "no" nearly always.
  */
 export interface BlockFilter {
-  /** How far the hash of a block is shifted down to be an index. */
-  readonly shift: number;
-  /** By hash: 1 where a block of the list has it. */
-  readonly slots: Uint8Array;
-  /** By hash: index into the chain, or -1. */
-  readonly heads: Int32Array;
-  readonly chain: readonly FilterLink[];
-}
-
-interface FilterLink {
-  readonly block: number;
-  readonly candidates: readonly Candidate[];
-  readonly next: number;
+  /** One bit per hash: set where a block of the list has it. */
+  readonly bits: Uint32Array;
+  /** An open-addressed table from block to entry. */
+  readonly keys: Int32Array;
+  /** By slot of the table: index into `candidates`, or -1. */
+  readonly entries: Int32Array;
+  readonly candidates: readonly (readonly Candidate[])[];
 }
 
 /** A rule whose match may begin `lead` bytes before the block. */
@@ -24,37 +18,46 @@ export interface Candidate {
   readonly lead: number;
 }
 
-const SLOT_BITS = 18;
+/** 256 KiB of bits: of the built-in rules' blocks about one in a hundred other blocks shares a bit. */
+const BIT_SHIFT = 11;
 const HASH = 0x9e3779b1;
 
-const hashBlock = (block: number): number => Math.imul(block, HASH);
-
-export function buildFilter(entries: Iterable<{ readonly block: number; readonly candidate: Candidate }>): BlockFilter {
+export function buildFilter(pairs: Iterable<{ readonly block: number; readonly candidate: Candidate }>): BlockFilter {
   const byBlock = new Map<number, Candidate[]>();
-  for (const { block, candidate } of entries) {
+  for (const { block, candidate } of pairs) {
     const candidates = byBlock.get(block | 0);
     if (candidates === undefined) byBlock.set(block | 0, [candidate]);
     else candidates.push(candidate);
   }
-  const shift = 32 - SLOT_BITS;
-  const slots = new Uint8Array(2 ** SLOT_BITS);
-  const heads = new Int32Array(2 ** SLOT_BITS).fill(-1);
-  const chain: FilterLink[] = [];
-  for (const [block, candidates] of byBlock) {
-    const slot = hashBlock(block) >>> shift;
-    slots[slot] = 1;
-    heads[slot] = chain.push({ block, candidates, next: heads[slot] ?? -1 }) - 1;
+  const bits = new Uint32Array(2 ** (32 - BIT_SHIFT - 5));
+  let size = 16;
+  while (size < byBlock.size * 4) size *= 2;
+  const keys = new Int32Array(size);
+  const entries = new Int32Array(size).fill(-1);
+  const candidates: Candidate[][] = [];
+  for (const [block, some] of byBlock) {
+    const hash = Math.imul(block, HASH);
+    const word = hash >>> (BIT_SHIFT + 5);
+    bits[word] = (bits[word] ?? 0) | (1 << ((hash >>> BIT_SHIFT) & 31));
+    let slot = slotOf(block, size);
+    while (entries[slot] !== -1) slot = (slot + 1) & (size - 1);
+    keys[slot] = block;
+    entries[slot] = candidates.push(some) - 1;
   }
-  return { shift, slots, heads, chain };
+  return { bits, keys, entries, candidates };
 }
+
+const slotOf = (block: number, size: number): number => (Math.imul(block, HASH) >>> 15) & (size - 1);
 
 const NONE: readonly Candidate[] = [];
 
-export function candidatesFor({ shift, heads, chain }: BlockFilter, block: number): readonly Candidate[] {
-  for (let link = chain[heads[hashBlock(block) >>> shift] ?? -1]; link !== undefined; link = chain[link.next]) {
-    if (link.block === block) return link.candidates;
+export function candidatesFor({ keys, entries, candidates }: BlockFilter, block: number): readonly Candidate[] {
+  const last = keys.length - 1;
+  for (let slot = slotOf(block, keys.length); ; slot = (slot + 1) & last) {
+    const entry = entries[slot] ?? -1;
+    if (entry === -1) return NONE;
+    if (keys[slot] === block) return candidates[entry] ?? NONE;
   }
-  return NONE;
 }
 
 /** The block that ends before `end`; bytes before the text are zeros, which begin nothing. */
@@ -65,12 +68,13 @@ export function blockBefore(bytes: Uint8Array, end: number): number {
 }
 
 /** Where the next block that may be in the list ends (its last byte), from `from` on; -1 when there is none. */
-export function nextBlock({ slots, shift }: BlockFilter, bytes: Uint8Array, from: number): number {
+export function nextBlock({ bits }: BlockFilter, bytes: Uint8Array, from: number): number {
   const { length } = bytes;
   let block = blockBefore(bytes, from);
   for (let at = from; at < length; at += 1) {
     block = (block << 8) | (bytes[at] ?? 0);
-    if (slots[Math.imul(block, HASH) >>> shift] === 1) return at;
+    const hash = Math.imul(block, HASH);
+    if ((((bits[hash >>> (BIT_SHIFT + 5)] ?? 0) >>> ((hash >>> BIT_SHIFT) & 31)) & 1) === 1) return at;
   }
   return -1;
 }

@@ -14,11 +14,37 @@ import type { Rule } from './rule.ts';
 export interface CompiledRule {
   readonly rule: Rule;
   readonly anchor: Anchor;
-  readonly automaton: Automaton;
   /** The most bytes that a match has, or that are looked at where the pattern says no end. */
   readonly window: number;
   readonly program: Program;
+  /** Made when a text first needs it: most rules' never is. */
+  readonly automaton: Automaton;
   readonly allow: readonly Automaton[];
+}
+
+class LazyRule implements CompiledRule {
+  readonly rule: Rule;
+  readonly anchor: Anchor;
+  readonly window: number;
+  readonly program: Program;
+  readonly #allow: readonly Program[];
+  #automaton: Automaton | null = null;
+  #allowed: readonly Automaton[] | null = null;
+
+  constructor(rule: Rule, parsed: ParsedPattern, anchor: Anchor, programs: readonly [Program, ...Program[]]) {
+    this.rule = rule;
+    this.anchor = anchor;
+    this.window = windowOf(parsed);
+    [this.program, ...this.#allow] = programs;
+  }
+
+  get automaton(): Automaton {
+    return (this.#automaton ??= new Automaton(this.program));
+  }
+
+  get allow(): readonly Automaton[] {
+    return (this.#allowed ??= this.#allow.map((program) => new Automaton(program)));
+  }
 }
 
 export interface RuleSet {
@@ -42,38 +68,38 @@ export function compileRule(rule: Rule): Result<CompiledRule, string> {
   if (!anchor.ok) return anchor;
   const program = buildProgram(parsed.value);
   if (!program.ok) return program;
-  const allow: Automaton[] = [];
+  const allow: Program[] = [];
   for (const source of rule.allow ?? []) {
-    const compiled = compileAllow(source);
-    if (!compiled.ok) return err(`its allow pattern ${source}: ${compiled.error}`);
-    allow.push(compiled.value);
+    const built = allowProgram(source);
+    if (!built.ok) return err(`its allow pattern ${source}: ${built.error}`);
+    allow.push(built.value);
   }
-  return ok({
-    rule,
-    anchor: anchor.value,
-    automaton: new Automaton(program.value),
-    window: windowOf(parsed.value),
-    program: program.value,
-    allow,
-  });
+  return ok(new LazyRule(rule, parsed.value, anchor.value, [program.value, ...allow]));
 }
 
 function windowOf({ root }: ParsedPattern): number {
   return Math.min(lengthOf(root).max, LIMITS.ruleWindowBytes);
 }
 
+/** Many rules allow the same. */
+const allowPrograms = new Map<string, Result<Program, string>>();
+
 /** Matches a secret that the pattern matches somewhere. */
-function compileAllow(source: string): Result<Automaton, string> {
+function allowProgram(source: string): Result<Program, string> {
+  const known = allowPrograms.get(source);
+  if (known !== undefined) return known;
+  const built = buildAllow(source);
+  allowPrograms.set(source, built);
+  return built;
+}
+
+function buildAllow(source: string): Result<Program, string> {
   const parsed = parseRulePattern(source);
   if (!parsed.ok) return parsed;
   const anything = parseRulePattern('(?s:.*)');
   if (!anything.ok) return anything;
-  const root = {
-    kind: 'sequence',
-    parts: [anything.value.root, parsed.value.root, anything.value.root],
-  } as const;
-  const program = buildProgram({ root, groups: parsed.value.groups });
-  return program.ok ? ok(new Automaton(program.value)) : program;
+  const parts = [anything.value.root, parsed.value.root, anything.value.root];
+  return buildProgram({ root: { kind: 'sequence', parts }, groups: parsed.value.groups });
 }
 
 export function buildRuleSet(rules: readonly CompiledRule[]): RuleSet {

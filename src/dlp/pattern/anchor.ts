@@ -100,32 +100,50 @@ function blocksOf(node: PatternNode): readonly number[] | null {
   if (lengthOf(node).min < BLOCK_BYTES) return null;
   const program = buildProgram({ root: node, groups: 0 });
   if (!program.ok) return null;
-  const blocks = new Set<number>();
-  const enough = enumerate(program.value, [program.value.start], 0, 0, blocks);
-  return enough ? [...blocks] : null;
+  return enumerate(program.value);
 }
 
-/** Adds what can follow `block` until it is whole; false when there is too much of it. Edges are taken as they come. */
-function enumerate(
-  program: Program,
-  from: readonly number[],
-  block: number,
-  length: number,
-  blocks: Set<number>,
-): boolean {
-  if (length === BLOCK_BYTES) {
-    blocks.add(block >>> 0);
-    return blocks.size <= BLOCKS_MAX;
+/** Beginnings that all go on from the same steps. */
+interface Frontier {
+  readonly steps: readonly number[];
+  beginnings: readonly number[];
+}
+
+/** What a match can begin with, a byte at a time; null when there is too much of it. Edges are taken as they come. */
+function enumerate(program: Program): readonly number[] | null {
+  let frontiers: readonly Frontier[] = [{ steps: [program.start], beginnings: [0] }];
+  for (let length = 0; length < BLOCK_BYTES; length += 1) {
+    const following = new Map<string, Frontier>();
+    for (const frontier of frontiers) if (!advance(program, frontier, following)) return null;
+    frontiers = [...following.values()];
   }
-  const byNext = new Map<number, Set<number>>();
-  for (const step of takers(program, from)) {
-    for (const byte of membersOf(step.set)) {
-      const nexts = byNext.get(byte) ?? new Set();
-      byNext.set(byte, nexts.add(step.next));
+  const blocks = new Set(frontiers.flatMap(({ beginnings }) => beginnings.map((block) => block >>> 0)));
+  return blocks.size > BLOCKS_MAX ? null : [...blocks];
+}
+
+/** False when there are too many beginnings. */
+function advance(program: Program, { steps, beginnings }: Frontier, following: Map<string, Frontier>): boolean {
+  const byNext = new Map<string, { readonly next: readonly number[]; readonly bytes: number[] }>();
+  const nexts = new Map<number, number[]>();
+  for (const { set, next } of takers(program, steps)) {
+    for (const byte of membersOf(set)) {
+      const known = nexts.get(byte);
+      if (known === undefined) nexts.set(byte, [next]);
+      else if (!known.includes(next)) known.push(next);
     }
   }
-  for (const [byte, nexts] of byNext) {
-    if (!enumerate(program, [...nexts], (block << 8) | byte, length + 1, blocks)) return false;
+  for (const [byte, next] of nexts) {
+    const key = next.join();
+    const known = byNext.get(key);
+    if (known === undefined) byNext.set(key, { next, bytes: [byte] });
+    else known.bytes.push(byte);
+  }
+  for (const [key, { next, bytes }] of byNext) {
+    if (beginnings.length * bytes.length > BLOCKS_MAX) return false;
+    const longer = beginnings.flatMap((block) => bytes.map((byte) => (block << 8) | byte));
+    const known = following.get(key);
+    if (known === undefined) following.set(key, { steps: next, beginnings: longer });
+    else known.beginnings = [...known.beginnings, ...longer];
   }
   return true;
 }

@@ -40,7 +40,9 @@ export function complement(set: ByteSet): ByteSet {
 }
 
 export function union(sets: readonly ByteSet[]): ByteSet {
-  return Uint8Array.from({ length: BYTES }, (_, byte) => (sets.some((set) => set[byte] === 1) ? 1 : 0));
+  const all = new Uint8Array(BYTES);
+  for (const set of sets) for (let byte = 0; byte < BYTES; byte += 1) if (set[byte] === 1) all[byte] = 1;
+  return all;
 }
 
 /** With every letter in both cases. */
@@ -54,6 +56,14 @@ export function foldCase(set: ByteSet): ByteSet {
   return folded;
 }
 
+const members = new WeakMap<ByteSet, readonly number[]>();
+
+/** Sets never change once they are made, so their members are counted once. */
 export function membersOf(set: ByteSet): readonly number[] {
-  return Array.from({ length: BYTES }, (_, byte) => byte).filter((byte) => set[byte] === 1);
+  const known = members.get(set);
+  if (known !== undefined) return known;
+  const found: number[] = [];
+  for (let byte = 0; byte < BYTES; byte += 1) if (set[byte] === 1) found.push(byte);
+  members.set(set, found);
+  return found;
 }

@@ -49,42 +49,43 @@ interface Flags {
 
 /** After the first problem there is nothing left to read, so every loop ends. */
 class Reader {
-  readonly #characters: readonly string[];
+  readonly #source: string;
   #index = 0;
   flags: Flags = { foldCase: false, dotAll: false };
   groups = 0;
   problem: string | null = null;
 
   constructor(source: string) {
-    this.#characters = Array.from(source);
+    this.#source = source;
   }
 
   peek(): string | null {
-    return this.#characters[this.#index] ?? null;
+    const code = this.#source.codePointAt(this.#index);
+    return code === undefined ? null : String.fromCodePoint(code);
   }
 
   next(): string | null {
     const character = this.peek();
-    this.#index += 1;
+    this.#index += character?.length ?? 0;
     return character;
   }
 
   accept(text: string): boolean {
-    const found = this.#characters.slice(this.#index, this.#index + text.length).join('') === text;
+    const found = this.#source.startsWith(text, this.#index);
     if (found) this.#index += text.length;
     return found;
   }
 
   /** Takes what matches the anchored `shape` from here on, within a few characters. */
   acceptShape(shape: RegExp): RegExpExecArray | null {
-    const match = shape.exec(this.#characters.slice(this.#index, this.#index + 48).join(''));
+    const match = shape.exec(this.#source.slice(this.#index, this.#index + 48));
     if (match !== null) this.#index += match[0].length;
     return match;
   }
 
   fail(why: string): PatternNode {
     this.problem ??= why;
-    this.#index = this.#characters.length;
+    this.#index = this.#source.length;
     return NOTHING;
   }
 
