@@ -78,3 +78,11 @@ export function nextBlock({ bits }: BlockFilter, bytes: Uint8Array, from: number
   }
   return -1;
 }
+
+/** Whether any rule may begin anywhere in a text. */
+export function holdsCandidate(filter: BlockFilter, bytes: Uint8Array): boolean {
+  for (let at = nextBlock(filter, bytes, 0); at !== -1; at = nextBlock(filter, bytes, at + 1)) {
+    if (candidatesFor(filter, blockBefore(bytes, at + 1)).length > 0) return true;
+  }
+  return false;
+}

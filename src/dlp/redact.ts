@@ -1,24 +1,25 @@
 import { byteReadings } from './encodings.ts';
-import { scanBytes, type Finding, type KnownValues } from './known-values.ts';
+import { screenBytes, type Hit, type Screen } from './screen.ts';
 
 /**
  * The one `redact()` (DESIGN 6): logs, records, errors and proposals pass through it. Every occurrence of a known value
- * in any of its encodings becomes `[redacted NAME]`; overlapping occurrences become one mark.
+ * in any of its encodings, and what has the format of a credential, becomes `[redacted NAME]`; overlapping occurrences
+ * become one mark.
  */
-export function redactText(known: KnownValues, text: string): string {
-  if (known.size === 0) return text;
+export function redactText(screen: Screen, text: string): string {
+  if ((screen.known?.size ?? 0) === 0 && screen.tokens === null) return text;
   const [utf8, latin1] = byteReadings(text);
   if (utf8 === undefined) return text;
-  const redacted = redactBytes(known, utf8, (bytes) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes));
+  const redacted = redactBytes(screen, utf8, (bytes) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes));
   if (latin1 === undefined) return redacted ?? text;
   // A header's text has one character per byte: what UTF-8 hides, that reading shows.
   const reread = byteReadings(redacted ?? text).at(-1) ?? latin1;
-  return redactBytes(known, reread, textOfBytes) ?? redacted ?? text;
+  return redactBytes(screen, reread, textOfBytes) ?? redacted ?? text;
 }
 
 /** Null when there is nothing to redact. */
-function redactBytes(known: KnownValues, bytes: Uint8Array, decode: (bytes: Uint8Array) => string): string | null {
-  const spans = mergeSpans(scanBytes(known, bytes, 'text'));
+function redactBytes(screen: Screen, bytes: Uint8Array, decode: (bytes: Uint8Array) => string): string | null {
+  const spans = mergeSpans(uncovered(screenBytes(screen, bytes, 'text')));
   if (spans.length === 0) return null;
   let redacted = '';
   let at = 0;
@@ -35,13 +36,22 @@ function textOfBytes(bytes: Uint8Array): string {
   return text;
 }
 
+/** A value that is known needs no second name for its format. */
+function uncovered(hits: readonly Hit[]): readonly Hit[] {
+  const known = hits.filter(({ rule }) => rule !== 'token_pattern');
+  return hits.filter(
+    ({ rule, start, end }) =>
+      rule !== 'token_pattern' || !known.some((value) => value.start <= start && end <= value.end),
+  );
+}
+
 interface Span {
   readonly start: number;
   readonly end: number;
   readonly names: ReadonlySet<string>;
 }
 
-function mergeSpans(findings: readonly Finding[]): readonly Span[] {
+function mergeSpans(findings: readonly Hit[]): readonly Span[] {
   const spans: Span[] = [];
   for (const { start, end, name } of [...findings].sort((left, right) => left.start - right.start)) {
     const last = spans.at(-1);

@@ -1,3 +1,4 @@
+import { BugError } from '../kernel/errors.ts';
 import { LIMITS } from '../kernel/limits.ts';
 import { err, ok, type Result } from '../kernel/result.ts';
 import { buildFilter, type BlockFilter } from './block-filter.ts';
@@ -6,18 +7,17 @@ import { entropyOf } from './entropy.ts';
 import { deriveAnchor, lengthOf, type Anchor } from './pattern/anchor.ts';
 import { Automaton } from './pattern/automaton.ts';
 import { groupSpans, type Span } from './pattern/groups.ts';
-import { buildProgram, type Program } from './pattern/program.ts';
+import { buildProgram, checkSize, type Program } from './pattern/program.ts';
 import { parseRulePattern, type ParsedPattern } from './pattern/syntax.ts';
 import type { Rule } from './rule.ts';
 
-/** A rule that can be looked for. */
+/** A rule that can be looked for. What matching takes is made when a text first needs it: most rules' never is. */
 export interface CompiledRule {
   readonly rule: Rule;
   readonly anchor: Anchor;
   /** The most bytes that a match has, or that are looked at where the pattern says no end. */
   readonly window: number;
   readonly program: Program;
-  /** Made when a text first needs it: most rules' never is. */
   readonly automaton: Automaton;
   readonly allow: readonly Automaton[];
 }
@@ -26,16 +26,18 @@ class LazyRule implements CompiledRule {
   readonly rule: Rule;
   readonly anchor: Anchor;
   readonly window: number;
-  readonly program: Program;
-  readonly #allow: readonly Program[];
+  #program: Program | null = null;
   #automaton: Automaton | null = null;
-  #allowed: readonly Automaton[] | null = null;
+  #allow: readonly Automaton[] | null = null;
 
-  constructor(rule: Rule, parsed: ParsedPattern, anchor: Anchor, programs: readonly [Program, ...Program[]]) {
+  constructor(rule: Rule, parsed: ParsedPattern, anchor: Anchor) {
     this.rule = rule;
     this.anchor = anchor;
     this.window = windowOf(parsed);
-    [this.program, ...this.#allow] = programs;
+  }
+
+  get program(): Program {
+    return (this.#program ??= checked(this.rule, programOf(this.rule.pattern)));
   }
 
   get automaton(): Automaton {
@@ -43,8 +45,19 @@ class LazyRule implements CompiledRule {
   }
 
   get allow(): readonly Automaton[] {
-    return (this.#allowed ??= this.#allow.map((program) => new Automaton(program)));
+    return (this.#allow ??= (this.rule.allow ?? []).map((source) => checked(this.rule, allowAutomaton(source))));
   }
+}
+
+/** `compileRule` has looked at all of it. */
+function checked<Made>({ id }: Rule, made: Result<Made, string>): Made {
+  if (!made.ok) throw new BugError(`rule ${id}: ${made.error}`);
+  return made.value;
+}
+
+function programOf(source: string): Result<Program, string> {
+  const parsed = parseRulePattern(source);
+  return parsed.ok ? buildProgram(parsed.value) : parsed;
 }
 
 export interface RuleSet {
@@ -66,15 +79,13 @@ export function compileRule(rule: Rule): Result<CompiledRule, string> {
   if ((rule.secretGroup ?? 0) > parsed.value.groups) return err(`it has no group ${String(rule.secretGroup)}`);
   const anchor = deriveAnchor(parsed.value);
   if (!anchor.ok) return anchor;
-  const program = buildProgram(parsed.value);
-  if (!program.ok) return program;
-  const allow: Program[] = [];
+  const size = checkSize(parsed.value.root);
+  if (!size.ok) return size;
   for (const source of rule.allow ?? []) {
-    const built = allowProgram(source);
-    if (!built.ok) return err(`its allow pattern ${source}: ${built.error}`);
-    allow.push(built.value);
+    const problem = allowProblem(source);
+    if (problem !== null) return err(`its allow pattern ${source}: ${problem}`);
   }
-  return ok(new LazyRule(rule, parsed.value, anchor.value, [program.value, ...allow]));
+  return ok(new LazyRule(rule, parsed.value, anchor.value));
 }
 
 function windowOf({ root }: ParsedPattern): number {
@@ -82,24 +93,27 @@ function windowOf({ root }: ParsedPattern): number {
 }
 
 /** Many rules allow the same. */
-const allowPrograms = new Map<string, Result<Program, string>>();
+const allowProblems = new Map<string, string | null>();
+const allowAutomata = new Map<string, Result<Automaton, string>>();
 
-/** Matches a secret that the pattern matches somewhere. */
-function allowProgram(source: string): Result<Program, string> {
-  const known = allowPrograms.get(source);
+function allowProblem(source: string): string | null {
+  const known = allowProblems.get(source);
   if (known !== undefined) return known;
-  const built = buildAllow(source);
-  allowPrograms.set(source, built);
-  return built;
+  const parsed = parseRulePattern(source);
+  const size = parsed.ok ? checkSize(parsed.value.root) : parsed;
+  const problem = size.ok ? null : size.error;
+  allowProblems.set(source, problem);
+  return problem;
 }
 
-function buildAllow(source: string): Result<Program, string> {
-  const parsed = parseRulePattern(source);
-  if (!parsed.ok) return parsed;
-  const anything = parseRulePattern('(?s:.*)');
-  if (!anything.ok) return anything;
-  const parts = [anything.value.root, parsed.value.root, anything.value.root];
-  return buildProgram({ root: { kind: 'sequence', parts }, groups: parsed.value.groups });
+/** Matches a secret that the pattern matches somewhere. */
+function allowAutomaton(source: string): Result<Automaton, string> {
+  const known = allowAutomata.get(source);
+  if (known !== undefined) return known;
+  const program = programOf(`(?s:.*)(?:${source})(?s:.*)`);
+  const made = program.ok ? ok(new Automaton(program.value)) : program;
+  allowAutomata.set(source, made);
+  return made;
 }
 
 export function buildRuleSet(rules: readonly CompiledRule[]): RuleSet {

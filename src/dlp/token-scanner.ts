@@ -1,6 +1,7 @@
 import { PercentDecoder } from './percent-decoder.ts';
 import type { Severity } from './rule.ts';
 import type { RuleSet } from './rule-set.ts';
+import { holdsCandidate } from './block-filter.ts';
 import { joinSegments, segmentOf, type Segment } from './segment.ts';
 import { TokenView, type TokenMatch } from './token-view.ts';
 
@@ -156,8 +157,9 @@ function nextEscape(chunk: Uint8Array, from: number): number {
 const mayBeHex = (byte: number | undefined): boolean =>
   byte === undefined || (byte >= 48 && byte <= 57) || (byte >= 65 && byte <= 70) || (byte >= 97 && byte <= 102);
 
-/** All findings in bytes that are there at once. */
+/** All findings in bytes that are there at once. In most of them nothing even begins like a credential. */
 export function scanTokens(parts: TokenScannerParts, bytes: Uint8Array): readonly TokenFinding[] {
+  if (bytes.indexOf(PERCENT) === -1 && !holdsCandidate(parts.rules.filter, bytes)) return [];
   const scanner = new TokenScanner(parts);
   return [...scanner.push(bytes).findings, ...scanner.end().findings];
 }

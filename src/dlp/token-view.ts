@@ -2,6 +2,7 @@ import { BLOCK_BYTES } from './pattern/anchor.ts';
 import { isWordByte } from './pattern/byte-set.ts';
 import type { State } from './pattern/automaton.ts';
 import { blockBefore, candidatesFor, nextBlock } from './block-filter.ts';
+import { KiB } from '../kernel/limits.ts';
 import { secretIn, type CompiledRule, type RuleSet } from './rule-set.ts';
 import { joinSegments, segmentOf, sliceSegment, startOf, type Segment } from './segment.ts';
 
@@ -65,7 +66,7 @@ export class TokenView {
   }
 
   push(segment: Segment, onMatch: (match: TokenMatch) => void): void {
-    const text = joinSegments(this.#kept, segment);
+    const text = joinInScratch(this.#kept, segment);
     const from = this.#kept.bytes.length;
     const runs: Run[] = [];
     for (const run of this.#runs) this.#follow(text, run, runs, onMatch);
@@ -182,6 +183,21 @@ export class TokenView {
     }
     return state !== null;
   }
+}
+
+/** Lent to one push at a time: what a stream's blocks are joined in is not made anew for each of them. */
+let scratch = new Uint8Array(0);
+const SCRATCH_MAX_BYTES = 256 * KiB;
+
+function joinInScratch(left: Segment, right: Segment): Segment {
+  const length = left.bytes.length + right.bytes.length;
+  if (left.ends !== null || right.ends !== null || left.bytes.length === 0 || length > SCRATCH_MAX_BYTES) {
+    return joinSegments(left, right);
+  }
+  if (scratch.length < length) scratch = new Uint8Array(Math.min(SCRATCH_MAX_BYTES, length * 2));
+  scratch.set(left.bytes);
+  scratch.set(right.bytes, left.bytes.length);
+  return segmentOf(scratch.subarray(0, length), left.start);
 }
 
 /** What may leave of a match before it is known for one (SECURITY S17). */

@@ -73,7 +73,11 @@ export class AgentSide {
   writeRefusal(refusal: Refusal, close: boolean): void {
     const { facts, account, core } = this.#parts;
     const url = `${facts.scheme}://${authorityText(facts.scheme, facts.authority)}${facts.target}`;
-    const delivery = { known: core.known, headRequest: facts.method === 'HEAD', close };
+    const delivery = {
+      screen: { known: core.known, tokens: core.tokens.body },
+      headRequest: facts.method === 'HEAD',
+      close,
+    };
     account.status = refusal.status;
     sendRefusal(this.wire, refusal, { method: facts.method, url }, delivery);
   }

@@ -262,7 +262,11 @@ function refuse(core: GatewayCore, wire: Wire, { fields, request, refusal, keep 
   if (!recorded) account.revise({ decision: 'deny', reason: 'record_failed', route: null });
   try {
     account.status = told.status;
-    sendRefusal(wire, told, request, { known: core.known, headRequest: request.method === 'HEAD', close: !keep });
+    sendRefusal(wire, told, request, {
+      screen: { known: core.known, tokens: core.tokens.body },
+      headRequest: request.method === 'HEAD',
+      close: !keep,
+    });
     account.end('complete');
   } catch (failure) {
     if (!(failure instanceof WireError)) throw failure;

@@ -12,6 +12,7 @@ import type { LeafContexts } from './leaf-contexts.ts';
 import type { HoldStore } from './hold.ts';
 import type { Recorder } from './record.ts';
 import type { StandIns } from './stand-ins.ts';
+import type { TokenRules } from './token-rules.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
 import type { BufferMeter } from './wire.ts';
 
@@ -53,6 +54,7 @@ export interface GatewayCore {
   readonly live: () => LivePolicy;
   readonly draining: () => boolean;
   readonly known: KnownValues;
+  readonly tokens: TokenRules;
   readonly credentials: readonly Credential[];
   readonly standIns: StandIns;
   readonly echoes: Echoes;

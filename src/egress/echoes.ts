@@ -74,7 +74,7 @@ export function maskHeaders(mask: KnownValues, headers: readonly Header[], onMas
       namesOf([...inName, ...inValue]),
       inName.length > 0 ? 'answer header' : `answer header ${name.toLowerCase()}`,
     );
-    return inName.length > 0 ? [] : [[name, redactText(mask, value)]];
+    return inName.length > 0 ? [] : [[name, redactText({ known: mask, tokens: null }, value)]];
   });
 }
 
@@ -82,7 +82,7 @@ export function maskText(mask: KnownValues, text: string, onMasked: OnMasked): s
   const found = scanText(mask, text, 'answer');
   if (found.length === 0) return text;
   onMasked(namesOf(found), 'answer status');
-  return redactText(mask, text);
+  return redactText({ known: mask, tokens: null }, text);
 }
 
 function namesOf(findings: readonly { readonly name: string }[]): readonly string[] {

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Finding } from '../dlp/known-values.ts';
+import type { Hit } from '../dlp/screen.ts';
 import { decideEgress, type RequestFacts, type Verdict } from '../policy/decide.ts';
 import type { DialFailure } from '../ports/dialer.ts';
 import type { Framing } from '../protocol/http1/framing.ts';
@@ -8,8 +8,8 @@ import { FAILURE_REASONS, relayAnswer, type AnswerOutcome } from './answer.ts';
 import type { ActiveRequest, GatewayCore } from './core.ts';
 import { filledHead, filledIds, type Filled, type FilledHead } from './filled-request.ts';
 import { headerTokens } from './headers.ts';
-import { scanHead, type OutboundBody, type OutboundStep } from './outbound.ts';
-import { credentialFor, isIdempotent, outboundBody } from './outbound-request.ts';
+import type { OutboundBody, OutboundStep } from './outbound.ts';
+import { credentialFor, isIdempotent, outboundBody, scanOutboundHead, screenFor } from './outbound-request.ts';
 import type { RequestAccount } from './record.ts';
 import { gatewayRefusal, type Refusal } from './refusals.ts';
 import type { PlacedRequest } from './stand-ins.ts';
@@ -23,7 +23,7 @@ type Allowed = Extract<Verdict, { readonly kind: 'allow' }>;
 
 /** Why a request that was under way was broken off, by us or by the agent. */
 type Halt =
-  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly findings: readonly Finding[] }
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly findings: readonly Hit[] }
   | { readonly kind: 'agent-gone' };
 
 /** One request and its answer: decide, scan, record, dial, splice, record. */
@@ -88,11 +88,10 @@ export class Exchange implements ActiveRequest {
     if (verdict.kind === 'deny') return this.#refuse(verdict);
     this.#route = verdict.route.id;
 
-    if (verdict.forward.outbound.knownSecrets) {
-      const findings = scanHead(this.#core.known, this.facts);
-      if (findings.length > 0) return this.#refuse(findingsRefusal(findings, this.#route), findings);
-      this.#account.vouch();
-    }
+    const findings = scanOutboundHead(this.#core, verdict, this.facts);
+    if (findings.length > 0) return this.#refuse(findingsRefusal(findings, this.#route), findings);
+    const { knownSecrets, tokenPatterns } = verdict.forward.outbound;
+    if (knownSecrets && tokenPatterns) this.#account.vouch();
     const credential = credentialFor(this.#core, verdict);
     if (credential === undefined) {
       return this.#refuse(
@@ -235,7 +234,7 @@ export class Exchange implements ActiveRequest {
       agent: this.#side.wire,
       upstream: connection.wire,
       switched,
-      known: this.#core.standIns.scanFor(verdict, this.#core.known),
+      screen: screenFor(this.#core, verdict),
       mask: this.#core.echoes.maskFor(filledIds(filled)),
       onMasked: this.#noteEcho,
       revoked: () => this.#halted()?.kind === 'refused',
@@ -310,7 +309,7 @@ export class Exchange implements ActiveRequest {
     return 'cut';
   }
 
-  #refuse(refusal: Refusal, findings: readonly Finding[] = []): Promise<Afterwards> {
+  #refuse(refusal: Refusal, findings: readonly Hit[] = []): Promise<Afterwards> {
     this.#account.found(findings);
     const decision = { decision: 'deny', reason: refusal.reason, route: refusal.route } as const;
     return this.#account.decide(decision) ? this.#side.refuse(refusal, 'complete') : this.#refuseUnrecorded();

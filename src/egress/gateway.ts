@@ -37,6 +37,7 @@ import type { EgressServiceDocument } from '../schema/egress-service.ts';
 import { Listeners, type GatewayListener, type ListenerAddress } from './listeners.ts';
 import { Recorder } from './record.ts';
 import { StandIns } from './stand-ins.ts';
+import { createTokenRules } from './token-rules.ts';
 import { UpstreamPool } from './upstream-pool.ts';
 import { BufferMeter } from './wire.ts';
 
@@ -203,12 +204,15 @@ class Gateway implements RunningGateway {
       ...proxyPassword(secrets),
     ];
     const known = buildKnownValues(values);
+    const standIns = (secrets.placeholders ?? []).map(({ standIn }) => standIn);
+    const tokens = createTokenRules(hmacOf(secrets), standIns);
     const resolver = this.#parts.resolver ?? createSystemResolver();
     const dialer = createDialer({ resolver, trust: () => this.#trust(), proxy: () => this.#proxy });
     return {
       live: () => this.#live,
       draining: () => this.#draining,
       known,
+      tokens,
       credentials: secrets.credentials.map(({ name, value }) => ({ secret: new Secret(name, value) })),
       echoes: echoesOf(secrets, clock),
       standIns: new StandIns(secrets.placeholders ?? [], values),
@@ -226,7 +230,7 @@ class Gateway implements RunningGateway {
         sink: record,
         clock,
         random,
-        known,
+        screen: { known, tokens: tokens.body },
         fingerprints: fingerprintsOf(secrets),
         tally,
       }),
@@ -276,9 +280,13 @@ function proxyPassword({
   return value.length < LIMITS.knownValueMinChars ? [] : [{ name: 'upstream.proxy', value }];
 }
 
+function hmacOf({ fingerprintKey }: GatewaySecrets): (text: string) => string {
+  const key = Buffer.from(fingerprintKey, 'base64');
+  return (text) => createHmac('sha256', key).update(text).digest('hex');
+}
+
 function fingerprintsOf(secrets: GatewaySecrets): ReadonlyMap<string, string> {
-  const key = Buffer.from(secrets.fingerprintKey, 'base64');
-  const hmacHex = (text: string): string => createHmac('sha256', key).update(text).digest('hex');
+  const hmacHex = hmacOf(secrets);
   return new Map(
     [...secrets.knownValues, ...secrets.credentials, ...(secrets.placeholders ?? [])].map(({ name, value }) => [
       name,

@@ -1,4 +1,4 @@
-import { createBodyScanner, type BodyScanner, type KnownValues } from '../dlp/known-values.ts';
+import { createScanner, type Scanner, type Screen } from '../dlp/screen.ts';
 import { LIMITS } from '../kernel/limits.ts';
 import type { Result } from '../kernel/result.ts';
 import { ContentDecoders, type ContentCoding } from '../platform/content-decoder.ts';
@@ -77,14 +77,14 @@ async function takeIn(
 /** A content-coded body: held whole, scanned as it is and as it decodes, and only then let go (SECURITY S17). */
 export class HeldBody implements OutboundBody {
   readonly #reader: BodySource;
-  readonly #known: KnownValues;
+  readonly #screen: Screen;
   readonly #decoders: ContentDecoders;
   readonly #held: Held;
   #out: Outflow | null = null;
 
-  constructor(reader: BodySource, known: KnownValues, codings: readonly ContentCoding[], store: HoldStore) {
+  constructor(reader: BodySource, screen: Screen, codings: readonly ContentCoding[], store: HoldStore) {
     this.#reader = reader;
-    this.#known = known;
+    this.#screen = screen;
     this.#decoders = new ContentDecoders(codings, { decodedBytes: LIMITS.decodedBodyBytes });
     this.#held = store.hold();
   }
@@ -113,20 +113,20 @@ export class HeldBody implements OutboundBody {
 
   /** What comes out of the decoders is scanned and dropped: a body that unfolds takes no more room than it came with. */
   async #inspect(): Promise<Refused | null> {
-    const raw = createBodyScanner(this.#known, 'body');
-    const decoded = createBodyScanner(this.#known, 'body');
+    const raw = createScanner(this.#screen, 'body');
+    const decoded = createScanner(this.#screen, 'body');
     const refused = await takeIn(this.#reader, this.#held, async (blocks) => {
       return scanBlocks(raw, blocks) ?? scanDecoded(decoded, await this.#decoders.push(blocks));
     });
     if (refused !== null) return refused;
     const last = scanDecoded(decoded, await this.#decoders.end());
     if (last !== null) return last;
-    const findings = [raw.end().findings, decoded.end().findings, scanTrailers(this.#known, this.trailers)].flat();
+    const findings = [raw.end().findings, decoded.end().findings, scanTrailers(this.#screen, this.trailers)].flat();
     return findings.length > 0 ? { kind: 'found', findings } : null;
   }
 }
 
-function scanBlocks(scanner: BodyScanner, blocks: readonly Uint8Array[]): Refused | null {
+function scanBlocks(scanner: Scanner, blocks: readonly Uint8Array[]): Refused | null {
   for (const block of blocks) {
     const { findings } = scanner.push(block);
     if (findings.length > 0) return { kind: 'found', findings };
@@ -134,14 +134,14 @@ function scanBlocks(scanner: BodyScanner, blocks: readonly Uint8Array[]): Refuse
   return null;
 }
 
-function scanDecoded(scanner: BodyScanner, decoded: Result<readonly Uint8Array[], string>): Refused | null {
+function scanDecoded(scanner: Scanner, decoded: Result<readonly Uint8Array[], string>): Refused | null {
   if (!decoded.ok) return { kind: 'refused', status: 403, reason: 'unscannable', detail: decoded.error };
   return scanBlocks(scanner, decoded.value);
 }
 
 export interface SwappedBodyParts {
   readonly reader: BodySource;
-  readonly known: KnownValues | null;
+  readonly screen: Screen | null;
   readonly store: HoldStore;
   readonly kind: 'form' | 'json';
   readonly placement: Placement;
@@ -189,13 +189,13 @@ export class SwappedBody implements OutboundBody {
   }
 
   async #swap(): Promise<Refused | null> {
-    const { known, kind, placement } = this.#parts;
+    const { screen, kind, placement } = this.#parts;
     const raw = await wholeOf(this.#held);
     const text = utf8(raw);
     // What is no text has no declared place in it; a stand-in in its bytes is found by the scan.
     const swaps = text === null ? [] : placement.body(kind, text);
     const rest = text === null || swaps.length === 0 ? raw : Buffer.from(withoutSwaps(text, swaps), 'utf8');
-    const findings = known === null ? [] : await scanWhole(known, rest);
+    const findings = screen === null ? [] : await scanWhole(screen, rest);
     if (findings.length > 0) return { kind: 'found', findings };
     this.#out = new Outflow(this.#held, partsOf(text ?? '', swaps, raw.length));
     this.#reframed = { kind: 'length', length: this.#out.size };

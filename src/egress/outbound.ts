@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { createBodyScanner, scanText, type BodyScanner, type Finding, type KnownValues } from '../dlp/known-values.ts';
+import { createScanner, screenText, type Hit, type Scanner, type Screen, type ScreenProgress } from '../dlp/screen.ts';
 import { KiB } from '../kernel/limits.ts';
 import { CONTENT_CODINGS, type ContentCoding } from '../platform/content-decoder.ts';
 import type { Header, RequestFacts } from '../policy/decide.ts';
@@ -13,7 +13,7 @@ export type OutboundStep =
   | { readonly kind: 'data'; readonly data: readonly Uint8Array[] }
   | { readonly kind: 'end' }
   | { readonly kind: 'broken'; readonly why: string }
-  | { readonly kind: 'found'; readonly findings: readonly Finding[] }
+  | { readonly kind: 'found'; readonly findings: readonly Hit[] }
   | { readonly kind: 'refused'; readonly status: number; readonly reason: Reason; readonly detail: string };
 
 /** A request body on its way out. */
@@ -33,25 +33,31 @@ const END: OutboundStep = { kind: 'end' };
 const SCAN_BLOCK_BYTES = 64 * KiB;
 
 /** Everything that leaves with the head. One pass over all of it; only a hit is traced back to its place. */
-export function scanHead(known: KnownValues, facts: RequestFacts): readonly Finding[] {
+export function scanHead(
+  screen: Screen,
+  facts: Pick<RequestFacts, 'authority' | 'method' | 'target' | 'headers'>,
+): readonly Hit[] {
   const lines = facts.headers.map(([name, value]) => `${name}: ${value}`);
   const whole = [facts.authority.host, facts.method, facts.target, ...lines].join('\n');
-  if (scanText(known, whole, 'head').length === 0) return [];
+  const found = screenText(screen, whole, 'head');
+  if (found.length === 0) return [];
   const [path = '', ...query] = facts.target.split('?');
   const placed = [
-    ...scanText(known, facts.authority.host, 'host'),
-    ...scanText(known, facts.method, 'method'),
-    ...scanText(known, path, 'path'),
-    ...scanText(known, query.join('?'), 'query'),
-    ...facts.headers.flatMap(([name, value]) => scanText(known, `${name}: ${value}`, `header ${name.toLowerCase()}`)),
+    ...screenText(screen, facts.authority.host, 'host'),
+    ...screenText(screen, facts.method, 'method'),
+    ...screenText(screen, path, 'path'),
+    ...screenText(screen, query.join('?'), 'query'),
+    ...facts.headers.flatMap(([name, value]) =>
+      screenText(screen, `${name}: ${value}`, `header ${name.toLowerCase()}`),
+    ),
   ];
   // A value that lies across two places is still a value that leaves.
-  return placed.length > 0 ? placed : scanText(known, whole, 'head');
+  return placed.length > 0 ? placed : found;
 }
 
-export function scanTrailers(known: KnownValues, trailers: readonly Header[]): readonly Finding[] {
+export function scanTrailers(screen: Screen, trailers: readonly Header[]): readonly Hit[] {
   if (trailers.length === 0) return [];
-  return scanText(known, trailers.map(([name, value]) => `${name}: ${value}`).join('\n'), 'trailers');
+  return screenText(screen, trailers.map(([name, value]) => `${name}: ${value}`).join('\n'), 'trailers');
 }
 
 export type BodyCoding =
@@ -98,16 +104,16 @@ export class UnscannedBody implements OutboundBody {
 /** Scans while it streams: a block leaves as soon as no value can lie across its end (SECURITY S17). */
 export class ScannedBody implements OutboundBody {
   readonly #reader: BodySource;
-  readonly #scanner: BodyScanner;
-  readonly #known: KnownValues;
+  readonly #scanner: Scanner;
+  readonly #screen: Screen;
   #held: Uint8Array[] = [];
   #releasedBytes = 0;
   #ended = false;
 
-  constructor(reader: BodySource, known: KnownValues) {
+  constructor(reader: BodySource, screen: Screen) {
     this.#reader = reader;
-    this.#scanner = createBodyScanner(known, 'body');
-    this.#known = known;
+    this.#scanner = createScanner(screen, 'body');
+    this.#screen = screen;
   }
 
   get finished(): boolean {
@@ -127,7 +133,7 @@ export class ScannedBody implements OutboundBody {
       if (this.#reader.done && verdict.findings.length === 0) {
         this.#ended = true;
         verdict = this.#scanner.end();
-        const findings = scanTrailers(this.#known, this.trailers);
+        const findings = scanTrailers(this.#screen, this.trailers);
         if (findings.length > 0) return { kind: 'found', findings };
       }
       if (verdict.findings.length > 0) return { kind: 'found', findings: verdict.findings };
@@ -137,10 +143,9 @@ export class ScannedBody implements OutboundBody {
     return END;
   }
 
-  #push(blocks: readonly Uint8Array[]): ReturnType<BodyScanner['push']> {
-    let verdict: ReturnType<BodyScanner['push']> = {
+  #push(blocks: readonly Uint8Array[]): ScreenProgress {
+    let verdict: ScreenProgress = {
       release: this.#releasedBytes,
-      certain: this.#releasedBytes,
       findings: [],
     };
     for (const block of blocks) {
@@ -171,8 +176,8 @@ export class ScannedBody implements OutboundBody {
 }
 
 /** In blocks, with a turn of the event loop between them: other connections go on meanwhile. */
-export async function scanWhole(known: KnownValues, bytes: Uint8Array): Promise<readonly Finding[]> {
-  const scanner = createBodyScanner(known, 'body');
+export async function scanWhole(screen: Screen, bytes: Uint8Array): Promise<readonly Hit[]> {
+  const scanner = createScanner(screen, 'body');
   for (let at = 0; at < bytes.length; at += SCAN_BLOCK_BYTES) {
     const { findings } = scanner.push(bytes.subarray(at, at + SCAN_BLOCK_BYTES));
     if (findings.length > 0) return findings;

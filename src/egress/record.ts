@@ -1,4 +1,4 @@
-import { scanText, type KnownValues } from '../dlp/known-values.ts';
+import { screenText, type Screen } from '../dlp/screen.ts';
 import { redactText } from '../dlp/redact.ts';
 import { LIMITS } from '../kernel/limits.ts';
 import type { AuditSink } from '../ports/audit-sink.ts';
@@ -12,7 +12,8 @@ export interface RecorderParts {
   readonly sink: AuditSink;
   readonly clock: Clock;
   readonly random: Random;
-  readonly known: KnownValues;
+  /** What a record must not hold. */
+  readonly screen: Screen;
   /** Keyed fingerprints by the name of the value (SECURITY S25). */
   readonly fingerprints: ReadonlyMap<string, string>;
   readonly tally: Tally;
@@ -39,6 +40,8 @@ interface RecordedFinding {
   readonly rule: string;
   readonly place: string;
   readonly name: string;
+  /** Of what was found by its format; a value's own is known by its name. */
+  readonly fingerprint?: string;
 }
 
 export type Ending = DecisionRecord['ended'];
@@ -112,11 +115,11 @@ export class RequestAccount {
   }
 
   #describe(): Omit<DecidedLine, 'decision' | 'reason' | 'route'> {
-    const { slug, known } = this.#parts;
+    const { slug, screen } = this.#parts;
     const { generation, entry, method, host, port, path } = this.#fields;
     // One look at all fields settles it for nearly every request.
-    const clean = this.#clean || scanText(known, `${method}\n${host}\n${path}`, 'record').length === 0;
-    const redact = (text: string): string => (clean ? text : redactText(known, text));
+    const clean = this.#clean || screenText(screen, `${method}\n${host}\n${path}`, 'record').length === 0;
+    const redact = (text: string): string => (clean ? text : redactText(screen, text));
     return {
       event: 'decided',
       time: this.#time,
@@ -181,11 +184,11 @@ export class RequestAccount {
       },
       bytes: { sent: this.sentBytes, received: this.receivedBytes },
       ended,
-      findings: this.#findings.map(({ rule, place, name }) => ({
+      findings: this.#findings.map(({ rule, place, name, fingerprint }) => ({
         rule,
         place,
         name,
-        fingerprint: fingerprints.get(name) ?? '',
+        fingerprint: fingerprint ?? fingerprints.get(name) ?? '',
       })),
     };
     if (this.#decision.decision === 'allow') tally.allowed += 1;

@@ -1,4 +1,4 @@
-import type { KnownValues } from '../dlp/known-values.ts';
+import type { Screen } from '../dlp/screen.ts';
 import { redactText } from '../dlp/redact.ts';
 import { renderRefusal } from '../policy/refusal.ts';
 import type { Header } from '../policy/decide.ts';
@@ -28,6 +28,7 @@ const URL_SHOWN_CHARS = 512;
 const ADVICE: Partial<Record<Reason, string>> = {
   bad_request: 'Send a well-formed HTTP/1.1 request.',
   known_secret: 'Remove the secret from the request; encoding it differently will not help and is recorded.',
+  token_pattern: 'Take the credential out of the request. If it is none, or must be sent, ask the operator.',
   placeholder_out_of_place:
     'Use the variable only where the operator declared it, once in a request, and leave it out everywhere else.',
   passthrough_refused: 'Open a new connection, with the name of the host in its TLS client hello.',
@@ -46,15 +47,15 @@ export function gatewayRefusal(status: number, reason: Reason, detail: string, r
 }
 
 export interface RefusalDelivery {
-  /** Refusals end up in the agent's logs and in its conversation: no known value is repeated there. */
-  readonly known: KnownValues;
+  /** Refusals end up in the agent's logs and in its conversation: no secret is repeated there. */
+  readonly screen: Screen;
   readonly headRequest: boolean;
   readonly close: boolean;
 }
 
 /** Answers in text/plain with `x-bot-bottle-reason`; at once, and on the connection that the agent is using. */
 export function sendRefusal(wire: Wire, refusal: Refusal, request: RefusedRequest, delivery: RefusalDelivery): void {
-  const url = shorten(redactText(delivery.known, request.url));
+  const url = shorten(redactText(delivery.screen, request.url));
   const rendered = renderRefusal(refusal, { method: request.method, url });
   const body = new TextEncoder().encode(rendered.body);
   const challenge: readonly Header[] =

@@ -1,4 +1,5 @@
 import { buildKnownValues, scanText, type Finding, type KnownValues } from '../dlp/known-values.ts';
+import type { Screen } from '../dlp/screen.ts';
 import { Secret } from '../kernel/secret.ts';
 import { reveal } from '../platform/reveal.ts';
 import type { RequestFacts, Verdict } from '../policy/decide.ts';
@@ -73,11 +74,11 @@ export class StandIns {
   }
 
   /** A body in which something may have to be swapped, or null for one that streams. */
-  bodyFor(placed: PlacedRequest, reader: BodySource, known: KnownValues | null, store: HoldStore): SwappedBody | null {
+  bodyFor(placed: PlacedRequest, reader: BodySource, screen: Screen | null, store: HoldStore): SwappedBody | null {
     if (bodyCoding(placed.headers).kind !== 'identity') return null;
     const [type = '', ...others] = headerValues(placed.headers, 'content-type');
     const kind = others.length > 0 ? null : placed.placement.wantsBody(type);
-    return kind === null ? null : new SwappedBody({ reader, known, store, kind, placement: placed.placement });
+    return kind === null ? null : new SwappedBody({ reader, screen, store, kind, placement: placed.placement });
   }
 
   #valueOf(env: string): string {

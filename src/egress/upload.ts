@@ -1,4 +1,4 @@
-import type { Finding } from '../dlp/known-values.ts';
+import type { Hit } from '../dlp/screen.ts';
 import { LIMITS } from '../kernel/limits.ts';
 import { encodeChunk, encodeLastChunk } from '../protocol/http1/body.ts';
 import { isCredentialHeader } from '../policy/credentials.ts';
@@ -11,7 +11,7 @@ import { WireError, type Block, type Wire } from './wire.ts';
 export type UploadOutcome =
   | { readonly kind: 'complete' }
   /** The rest must not leave; what was sent so far has to be broken off. */
-  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly findings: readonly Finding[] }
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly findings: readonly Hit[] }
   | { readonly kind: 'agent-gone' }
   /** The upstream takes no more. Whether it has answered is seen on the other half of the connection. */
   | { readonly kind: 'not-taken' };
@@ -63,7 +63,7 @@ export async function sendRequest(parts: UploadParts): Promise<UploadOutcome> {
 export function stepRefusal(
   step: OutboundStep | null,
   route: string | null,
-): { readonly refusal: Refusal; readonly findings: readonly Finding[] } | null {
+): { readonly refusal: Refusal; readonly findings: readonly Hit[] } | null {
   switch (step?.kind) {
     case 'found':
       return { refusal: findingsRefusal(step.findings, route), findings: step.findings };
@@ -79,13 +79,24 @@ export function stepRefusal(
   }
 }
 
-export function findingsRefusal(findings: readonly Finding[], route: string | null): Refusal {
+type FindingReason = 'known_secret' | 'token_pattern' | 'placeholder_out_of_place';
+
+const FINDING_WORDS: Readonly<Record<FindingReason, string>> = {
+  known_secret: 'it carries a value of this bottle that must not leave',
+  token_pattern: 'it carries what has the format of a credential',
+  placeholder_out_of_place: 'the stand-in of a value is where this route does not declare it',
+};
+
+/** The gravest of them names the refusal. */
+export function findingsReason(findings: readonly Hit[]): FindingReason {
+  if (findings.some(({ rule }) => rule === 'known_secret')) return 'known_secret';
+  return findings.some(({ rule }) => rule === 'token_pattern') ? 'token_pattern' : 'placeholder_out_of_place';
+}
+
+export function findingsRefusal(findings: readonly Hit[], route: string | null): Refusal {
   const places = [...new Set(findings.map(({ name, place }) => `${name} in the ${place}`))].join(', ');
-  if (findings.every(({ rule }) => rule === 'placeholder')) {
-    const detail = `the stand-in of a value is where this route does not declare it: ${places}`;
-    return gatewayRefusal(403, 'placeholder_out_of_place', detail, route);
-  }
-  return gatewayRefusal(403, 'known_secret', `it carries a value of this bottle that must not leave: ${places}`, route);
+  const reason = findingsReason(findings);
+  return gatewayRefusal(403, reason, `${FINDING_WORDS[reason]}: ${places}`, route);
 }
 
 async function nextStep(body: OutboundBody): Promise<OutboundStep | null> {

@@ -1,5 +1,6 @@
 import { LIMITS } from '../kernel/limits.ts';
 import type { KnownValues } from '../dlp/known-values.ts';
+import type { Screen } from '../dlp/screen.ts';
 import { serialiseResponseHead } from '../protocol/http1/head.ts';
 import type { Afterwards } from './agent-side.ts';
 import type { AnswerOutcome } from './answer.ts';
@@ -7,6 +8,7 @@ import type { GatewayCore } from './core.ts';
 import { maskHeaders, type OnMasked } from './echoes.ts';
 import { agentHeaders } from './headers.ts';
 import type { RequestAccount } from './record.ts';
+import { findingsReason } from './upload.ts';
 import { upgradeAnswer } from './websocket-handshake.ts';
 import { relayWebSocket, type WebSocketEnd } from './websocket.ts';
 import type { Wire } from './wire.ts';
@@ -17,7 +19,7 @@ export interface UpgradedParts {
   readonly agent: Wire;
   readonly upstream: Wire;
   readonly switched: Extract<AnswerOutcome, { readonly kind: 'switched' }>;
-  readonly known: KnownValues | null;
+  readonly screen: Screen | null;
   readonly mask: KnownValues | null;
   readonly onMasked: OnMasked;
   readonly revoked: () => boolean;
@@ -38,7 +40,7 @@ export async function serveUpgraded(parts: UpgradedParts): Promise<WebSocketEnd>
     account,
     agent: { wire: agent, windowBits: offer.deflate?.windowBits ?? null },
     upstream: { wire: upstream, windowBits: agreed.deflate ? 15 : null },
-    known: parts.known,
+    screen: parts.screen,
     mask,
     revoked: parts.revoked,
   });
@@ -59,7 +61,7 @@ export function endWebSocket(account: RequestAccount, route: string | null, end:
       return end.by === 'agent' ? 'cut' : 'close';
     case 'found':
       account.found(end.findings);
-      account.revise({ decision: 'deny', reason: 'known_secret', route });
+      account.revise({ decision: 'deny', reason: findingsReason(end.findings), route });
       account.end('refused_midway');
       return 'close';
     case 'broken': {

@@ -1,19 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { scanBytes, type Finding, type KnownValues } from '../dlp/known-values.ts';
+import { scanBytes, type KnownValues } from '../dlp/known-values.ts';
+import { screenBytes, type Hit, type Screen } from '../dlp/screen.ts';
 import { LIMITS } from '../kernel/limits.ts';
 import { deflateMessage, inflateMessage } from '../platform/message-deflate.ts';
 import { encodeFrame, FrameParser, type CloseCode, type Frame } from '../protocol/websocket/frames.ts';
 import { closePayload, isUtf8, MessageAssembler, type MessageEvent } from '../protocol/websocket/messages.ts';
 import type { GatewayCore } from './core.ts';
 import type { RequestAccount } from './record.ts';
+import { findingsReason } from './upload.ts';
 import { WireError, type Wire } from './wire.ts';
 
 /** How a WebSocket ended. `by` is the side that the reason lies with. */
 export type WebSocketEnd =
   | { readonly kind: 'closed' }
   | { readonly kind: 'gone'; readonly by: Side }
-  | { readonly kind: 'found'; readonly by: Side; readonly findings: readonly Finding[] }
+  | { readonly kind: 'found'; readonly by: Side; readonly findings: readonly Hit[] }
   | { readonly kind: 'broken'; readonly by: Side; readonly code: CloseCode; readonly why: string };
 
 type Side = 'agent' | 'upstream';
@@ -30,7 +32,7 @@ export interface WebSocketParts {
   readonly agent: Leg;
   readonly upstream: Leg;
   /** What must not leave, and what must not come back; null for no scan. */
-  readonly known: KnownValues | null;
+  readonly screen: Screen | null;
   readonly mask: KnownValues | null;
   /** A reload has refused it: its connection to the upstream is gone because we broke it. */
   readonly revoked: () => boolean;
@@ -54,7 +56,7 @@ export async function relayWebSocket(parts: WebSocketParts): Promise<WebSocketEn
       else sendClose(parts, 'upstream', 1001, '');
       break;
     case 'found':
-      sendClose(parts, 'agent', 1008, 'known_secret');
+      sendClose(parts, 'agent', 1008, findingsReason(end.findings));
       sendClose(parts, 'upstream', 1001, '');
       break;
     case 'broken':
@@ -162,8 +164,7 @@ class Pump {
   /** Scanned, framed anew for the other side, and taken by it before anything more is read. */
   async #send(data: Uint8Array, opcode: Frame['opcode'], compressed = false): Promise<WebSocketEnd | null> {
     const { account, core } = this.#parts;
-    const values = this.#from === 'agent' ? this.#parts.known : this.#parts.mask;
-    const findings = values === null ? [] : scanBytes(values, data, 'websocket message');
+    const findings = this.#look(data);
     if (findings.length > 0) return { kind: 'found', by: this.#from, findings };
     const to = this.#parts[this.#from === 'agent' ? 'upstream' : 'agent'];
     const { windowBits } = to;
@@ -181,6 +182,12 @@ class Pump {
       return { kind: 'gone', by: this.#from === 'agent' ? 'upstream' : 'agent' };
     }
     return null;
+  }
+
+  #look(data: Uint8Array): readonly Hit[] {
+    const { screen, mask } = this.#parts;
+    if (this.#from === 'agent') return screen === null ? [] : screenBytes(screen, data, 'websocket message');
+    return mask === null ? [] : scanBytes(mask, data, 'websocket message');
   }
 
   #broken(code: CloseCode, why: string): WebSocketEnd {

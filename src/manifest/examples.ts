@@ -47,7 +47,7 @@ export const BOTTLE_EXAMPLES: Readonly<Record<string, string>> = {
   'egress.routes[].git': 'git: {fetch: true}',
   'egress.routes[].git.fetch': 'git: {fetch: true}',
   'egress.routes[].dlp': 'dlp: {outbound_on_match: block}',
-  'egress.routes[].dlp.outbound_detectors': 'outbound_detectors: [known_secrets]',
+  'egress.routes[].dlp.outbound_detectors': 'outbound_detectors: [token_patterns, known_secrets]',
   'egress.routes[].dlp.outbound_on_match': 'outbound_on_match: block',
   'egress.routes[].placeholders': 'placeholders: [{env: API_KEY, in: header, name: authorization}]',
   'egress.routes[].agent_credentials': 'agent_credentials: deny',

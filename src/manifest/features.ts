@@ -27,8 +27,8 @@ export const BOTTLE_NOT_BUILT: readonly NotBuilt[] = [
   { key: 'egress.forge_writes' },
   {
     key: 'egress.routes[].dlp.outbound_detectors[]',
-    except: ['known_secrets'],
-    instead: 'outbound_detectors: [known_secrets]',
+    except: ['token_patterns', 'known_secrets'],
+    instead: 'outbound_detectors: [token_patterns, known_secrets]',
   },
   { key: 'egress.routes[].dlp.outbound_on_match', except: ['block'], instead: 'outbound_on_match: block' },
   { key: 'egress.routes[].dlp.inbound_detectors[]', except: [], instead: 'inbound_detectors: false' },

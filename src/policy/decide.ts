@@ -67,7 +67,7 @@ export interface ForwardPlan {
   readonly inject: Injection | null;
   /** Where stand-ins are swapped, by `placeholders.ts`. */
   readonly placeholders: readonly Placeholder[];
-  readonly outbound: { readonly knownSecrets: boolean; readonly onMatch: 'block' };
+  readonly outbound: { readonly knownSecrets: boolean; readonly tokenPatterns: boolean; readonly onMatch: 'block' };
 }
 
 interface Refusal {
@@ -319,7 +319,11 @@ function planForward(route: PolicyRoute, facts: RequestFacts): ForwardPlan {
     ...stripped,
     inject: auth === undefined ? null : injectionOf(route, auth),
     placeholders: route.compiled.route.placeholders ?? [],
-    outbound: { knownSecrets: detectors !== false && (detectors?.includes('known_secrets') ?? true), onMatch: 'block' },
+    outbound: {
+      knownSecrets: detectors !== false && (detectors?.includes('known_secrets') ?? true),
+      tokenPatterns: detectors !== false && (detectors?.includes('token_patterns') ?? true),
+      onMatch: 'block',
+    },
   };
 }
 

@@ -8,7 +8,7 @@ export function notBuilt(route: Route): readonly string[] {
   const { dlp } = route;
   const features: string[] = [];
   for (const detector of dlp?.outbound_detectors === false ? [] : (dlp?.outbound_detectors ?? [])) {
-    if (detector !== 'known_secrets') features.push(`dlp.outbound_detectors: ${detector}`);
+    if (detector === 'entropy') features.push(`dlp.outbound_detectors: ${detector}`);
   }
   for (const detector of dlp?.inbound_detectors === false ? [] : (dlp?.inbound_detectors ?? [])) {
     features.push(`dlp.inbound_detectors: ${detector}`);

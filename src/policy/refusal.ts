@@ -59,6 +59,8 @@ export function adviceFor(reason: Reason, context: AdviceContext): string {
       return 'Only the operator can allow fetching over HTTPS here, with `git: {fetch: true}` on the route.';
     case 'known_secret':
       return 'Take the value out of the request. If it must be sent, ask the operator.';
+    case 'token_pattern':
+      return 'Take the credential out of the request. If it is none, or must be sent, ask the operator.';
     case 'passthrough_refused':
       return 'Open a new connection, with the name of the host in clear in its TLS client hello.';
     case 'placeholder_out_of_place':

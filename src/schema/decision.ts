@@ -21,6 +21,7 @@ export const REASONS = [
   'passthrough_refused',
   'credential_missing',
   'known_secret',
+  'token_pattern',
   'unscannable',
   'address_refused',
   'resolve_failed',

@@ -14,7 +14,7 @@ import { arriving, drainBody, split } from './support/bodies.ts';
 
 const SECRET = 'sk_live_Zq83hd7Wm2pXv91LtR5k';
 const STAND_IN = 'k3j5h2g8f9d0s1a4p7o6i5u3y2t1r0e9w8q7m6n5';
-const known = buildKnownValues([{ name: 'KEY', value: SECRET }]);
+const screen = { known: buildKnownValues([{ name: 'KEY', value: SECRET }]), tokens: null };
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'hold-'));
 afterAll(() => {
   fs.rmSync(directory, { recursive: true });
@@ -44,7 +44,7 @@ describe('S17 a content-coded body', () => {
       fc.asyncProperty(fc.boolean(), fc.array(fc.nat(200), { maxLength: 6 }), async (leaks, where) => {
         const raw = gzipSync(`filler ${leaks ? SECRET : 'nothing'} filler`);
         const store = new HoldStore(directory);
-        const body = new HeldBody(arriving(split(raw, where), false), known, ['gzip'], store);
+        const body = new HeldBody(arriving(split(raw, where), false), screen, ['gzip'], store);
         const { left, last } = await drainBody(body);
         await body.release();
         expect(last).toBe(leaks ? 'found' : 'end');
@@ -58,7 +58,7 @@ describe('S17 a content-coded body', () => {
   it('waits on disk beyond the bound of memory, in a 0600 file without a name, and leaves as it came', async () => {
     const raw = gzipSync(randomBytes(LIMITS.heldBodyMemoryBytes * 3));
     const store = new HoldStore(directory);
-    const body = new HeldBody(arriving(blocksOf(raw), true), known, ['gzip'], store);
+    const body = new HeldBody(arriving(blocksOf(raw), true), screen, ['gzip'], store);
     const first = await body.next();
     expect(first.kind).toBe('data');
     expect([store.heldBytes, store.spilledBytes]).toEqual([0, raw.length]);
@@ -79,7 +79,7 @@ describe('S17 a content-coded body', () => {
       params: { 1: 1 },
     });
     const store = new HoldStore(directory);
-    const body = new HeldBody(arriving(blocksOf(raw), false), known, ['br'], store);
+    const body = new HeldBody(arriving(blocksOf(raw), false), screen, ['br'], store);
     expect(await drainBody(body)).toEqual({ left: Buffer.alloc(0), last: 'found' });
     await body.release();
     expect(store.spilledBytes).toBe(0);
@@ -87,7 +87,7 @@ describe('S17 a content-coded body', () => {
 
   it('one that was released in the middle of its way out gives no byte more', async () => {
     const raw = gzipSync(randomBytes(2 * MiB));
-    const body = new HeldBody(arriving(blocksOf(raw), false), known, ['gzip'], new HoldStore(directory));
+    const body = new HeldBody(arriving(blocksOf(raw), false), screen, ['gzip'], new HoldStore(directory));
     await body.next();
     await body.release();
     expect(await body.next()).toMatchObject({ kind: 'broken' });
@@ -102,7 +102,7 @@ describe('S17 a content-coded body', () => {
       const store = new HoldStore(directory);
       store.heldBytes = held;
       store.spilledBytes = spilled;
-      const body = new HeldBody(arriving([gzipSync('x')], false), known, ['gzip'], store);
+      const body = new HeldBody(arriving([gzipSync('x')], false), screen, ['gzip'], store);
       expect(await body.next()).toMatchObject({ kind: 'refused', status: 503, reason: 'limit_reached' });
       await body.release();
       expect([store.heldBytes, store.spilledBytes]).toEqual([held, spilled]);
@@ -112,7 +112,7 @@ describe('S17 a content-coded body', () => {
   it('goes to disk at once when the memory of all is taken', async () => {
     const store = new HoldStore(directory);
     store.heldBytes = LIMITS.heldMemoryTotalBytes;
-    const body = new HeldBody(arriving([gzipSync('x')], false), known, ['gzip'], store);
+    const body = new HeldBody(arriving([gzipSync('x')], false), screen, ['gzip'], store);
     expect((await drainBody(body)).last).toBe('end');
     expect(store.spilledBytes).toBeGreaterThan(0);
     await body.release();
@@ -134,7 +134,7 @@ describe('S17 a content-coded body', () => {
     const gone = fs.mkdtempSync(path.join(os.tmpdir(), 'hold-gone-'));
     const store = new HoldStore(gone);
     fs.rmdirSync(gone);
-    const body = new HeldBody(arriving(blocksOf(gzipSync(randomBytes(2 * MiB))), false), known, ['gzip'], store);
+    const body = new HeldBody(arriving(blocksOf(gzipSync(randomBytes(2 * MiB))), false), screen, ['gzip'], store);
     expect(await body.next()).toMatchObject({
       kind: 'refused',
       status: 503,
@@ -172,7 +172,7 @@ describe('S9 a body with a place for a value', () => {
       [{ env: 'KEY', standIn: STAND_IN }],
       () => SECRET,
     );
-    return new SwappedBody({ reader: arriving(blocksOf(bytes), false), known, store, kind, placement });
+    return new SwappedBody({ reader: arriving(blocksOf(bytes), false), screen, store, kind, placement });
   };
 
   it('S16 what is held on disk has the stand-in in it and never the value, which is put in on the way out', async () => {

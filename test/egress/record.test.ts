@@ -131,7 +131,8 @@ describe('G-RECORD', () => {
     const first = await fingerprintOf(options);
     expect(first).toMatch(/^fp:[0-9a-f]{8}$/);
     expect(await fingerprintOf(options)).toBe(first);
-    expect(await fingerprintOf({ ...options, knownValues: { KEY: `${SECRET}x` } })).not.toBe(first);
+    const values = [{ host: HOST, dlp: { outbound_detectors: ['known_secrets' as const] } }];
+    expect(await fingerprintOf({ routes: values, knownValues: { KEY: `${SECRET}x` } })).not.toBe(first);
   });
 });
 

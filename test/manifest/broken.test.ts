@@ -455,7 +455,7 @@ bottles/acme.md:5:7  egress.routes[1]
     says: `manifest_invalid
 bottles/acme.md:2:64  egress.routes[0].dlp.outbound_detectors[0]
   must be token_patterns, known_secrets or entropy; did you mean "known_secrets"?
-      outbound_detectors: [known_secrets]`,
+      outbound_detectors: [token_patterns, known_secrets]`,
   },
   {
     why: 'detectors as true',
@@ -463,7 +463,7 @@ bottles/acme.md:2:64  egress.routes[0].dlp.outbound_detectors[0]
     says: `manifest_invalid
 bottles/acme.md:2:63  egress.routes[0].dlp.outbound_detectors
   must be false or a list of token_patterns, known_secrets, entropy
-      outbound_detectors: [known_secrets]`,
+      outbound_detectors: [token_patterns, known_secrets]`,
   },
   {
     why: 'a log level',

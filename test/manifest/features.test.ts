@@ -80,19 +80,11 @@ bottles/acme.md:2:10  egress.forge_writes
   },
   {
     key: 'egress.routes[].dlp.outbound_detectors[]',
-    yaml: 'egress: {routes: [{host: a.example, dlp: {outbound_detectors: [known_secrets, token_patterns]}}]}',
-    says: `feature_missing
-bottles/acme.md:2:79  egress.routes[0].dlp.outbound_detectors[1]
-  "token_patterns" is not built yet; write instead
-      outbound_detectors: [known_secrets]`,
-  },
-  {
-    key: 'egress.routes[].dlp.outbound_detectors[]',
     yaml: 'egress: {routes: [{host: a.example, dlp: {outbound_detectors: [entropy]}}]}',
     says: `feature_missing
 bottles/acme.md:2:64  egress.routes[0].dlp.outbound_detectors[0]
   "entropy" is not built yet; write instead
-      outbound_detectors: [known_secrets]`,
+      outbound_detectors: [token_patterns, known_secrets]`,
   },
   {
     key: 'egress.routes[].dlp.outbound_on_match',

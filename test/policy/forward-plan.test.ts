@@ -44,13 +44,18 @@ describe('what is forwarded', () => {
   });
 
   it.each([
-    [undefined, true],
-    [{ outbound_detectors: false as const }, false],
-    [{ outbound_detectors: [] }, false],
-    [{ outbound_detectors: ['known_secrets' as const] }, true],
-  ])('dlp %o: known values scanned %s', (dlp, knownSecrets) => {
+    [undefined, true, true],
+    [{ outbound_detectors: false as const }, false, false],
+    [{ outbound_detectors: [] }, false, false],
+    [{ outbound_detectors: ['known_secrets' as const] }, true, false],
+    [{ outbound_detectors: ['token_patterns' as const] }, false, true],
+  ])('dlp %o: known values scanned %s, formats %s', (dlp, knownSecrets, tokenPatterns) => {
     const policy = policyOf([{ host: HOST, ...(dlp === undefined ? {} : { dlp }) }]);
-    expect(allowed(decideEgress(policy, factsOf())).forward.outbound).toEqual({ knownSecrets, onMatch: 'block' });
+    expect(allowed(decideEgress(policy, factsOf())).forward.outbound).toEqual({
+      knownSecrets,
+      tokenPatterns,
+      onMatch: 'block',
+    });
   });
 
   it('the permit names what was decided, and nothing else', () => {

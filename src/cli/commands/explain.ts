@@ -1,8 +1,12 @@
 import fs from 'node:fs';
 import { BottleError, EXIT } from '../../kernel/errors.ts';
-import { buildKnownValues, scanText, type Finding, type KnownValues } from '../../dlp/known-values.ts';
+import { buildKnownValues, type KnownValues } from '../../dlp/known-values.ts';
+import { screenText, type Hit } from '../../dlp/screen.ts';
+import { createTokenRules } from '../../egress/token-rules.ts';
+import { findingsReason } from '../../egress/upload.ts';
 import { buildPlan } from '../../launch/plan.ts';
 import { compilePolicy } from '../../policy/compile.ts';
+import { decideEgress, type Verdict } from '../../policy/decide.ts';
 import { explainEgress, explainFacts } from '../../policy/explain.ts';
 import { reveal } from '../../platform/reveal.ts';
 import type { Explanation } from '../../schema/decision.ts';
@@ -40,7 +44,9 @@ export async function explain(
   });
   const known = buildKnownValues(values);
   const body = options.data === undefined ? '' : readBody(options.data);
-  const explanation = withFindings(explainEgress(policy.value, facts.value), scanAll(known, facts.value, body));
+  const verdict = decideEgress(policy.value, facts.value);
+  const findings = verdict.kind === 'allow' ? scanAll(known, verdict, facts.value, body) : [];
+  const explanation = withFindings(explainEgress(policy.value, facts.value), findings);
   print(context, explanation, options.json);
   return Promise.resolve(explanation.decision === 'allow' ? 0 : EXIT.refused);
 }
@@ -67,30 +73,39 @@ interface Scannable {
   readonly headers: readonly Header[];
 }
 
-function scanAll(known: KnownValues, facts: Scannable, body: string): readonly Finding[] {
+type Allowed = Extract<Verdict, { readonly kind: 'allow' }>;
+
+function scanAll(values: KnownValues, verdict: Allowed, facts: Scannable, body: string): readonly Hit[] {
+  const { knownSecrets, tokenPatterns } = verdict.forward.outbound;
+  const rules = createTokenRules(() => '', []);
+  const known = knownSecrets ? values : null;
+  const head = { known, tokens: tokenPatterns ? rules.head : null };
+  const inBody = { known, tokens: tokenPatterns && verdict.route.origin !== 'provider' ? rules.body : null };
   return [
-    ...scanText(known, facts.authority.host, 'host'),
-    ...scanText(known, facts.target, 'path'),
-    ...facts.headers.flatMap(([name, value]) => scanText(known, `${name}: ${value}`, `header ${name}`)),
-    ...scanText(known, body, 'body'),
+    ...screenText(head, facts.authority.host, 'host'),
+    ...screenText(head, facts.target, 'path'),
+    ...facts.headers.flatMap(([name, value]) => screenText(head, `${name}: ${value}`, `header ${name}`)),
+    ...screenText(inBody, body, 'body'),
   ];
 }
 
-function withFindings(explanation: Explanation, findings: readonly Finding[]): Explanation {
+function withFindings(explanation: Explanation, findings: readonly Hit[]): Explanation {
   if (explanation.decision !== 'allow') return explanation;
   const step = { check: 'outbound', outcome: findings.length === 0 ? 'clean' : 'refused', detail: describe(findings) };
   const trace = [...explanation.trace, step];
   return findings.length === 0
     ? { ...explanation, trace }
-    : { ...explanation, decision: 'deny', reason: 'known_secret', trace };
+    : { ...explanation, decision: 'deny', reason: findingsReason(findings), trace };
 }
 
-function describe(findings: readonly Finding[]): string {
+function describe(findings: readonly Hit[]): string {
   return (
-    findings.map(({ name, place, encoding }) => `${name} in the ${place} (${encoding})`).join(', ') ||
-    'no known value in it'
+    findings.map((hit) => `${hit.name} in the ${hit.place} (${wayOf(hit)})`).join(', ') ||
+    'no known value and no format of a credential in it'
   );
 }
+
+const wayOf = (hit: Hit): string => (hit.rule === 'token_pattern' ? 'by its format' : hit.encoding);
 
 function print(context: CliContext, explanation: Explanation, json: boolean): void {
   if (json) {

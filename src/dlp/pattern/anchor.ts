@@ -27,7 +27,7 @@ export function deriveAnchor({ root }: ParsedPattern): Result<Anchor, string> {
   for (let from = 0; from < parts.length; from += 1) {
     const lead = parts.slice(0, from);
     if (lengthOf({ kind: 'sequence', parts: lead }).max > LEAD_MAX_BYTES) break;
-    const blocks = blocksOf({ kind: 'sequence', parts: parts.slice(from) });
+    const blocks = blocksOf({ kind: 'sequence', parts: beginningOf(parts.slice(from)) });
     if (blocks === null) continue;
     if (best === null || blocks.length < best.blocks.length) best = { blocks, leads: leadsOf(lead) };
     if (best.blocks.length <= BLOCKS_FINE) break;
@@ -35,6 +35,24 @@ export function deriveAnchor({ root }: ParsedPattern): Result<Anchor, string> {
   return best === null
     ? err(`no ${String(BLOCK_BYTES)} characters in a row near its beginning say enough; begin it with a literal`)
     : ok(best);
+}
+
+/** As many of the parts as decide the first four bytes. */
+function beginningOf(parts: readonly PatternNode[]): readonly PatternNode[] {
+  const beginning: PatternNode[] = [];
+  let bytes = 0;
+  for (const part of parts) {
+    if (bytes >= BLOCK_BYTES) break;
+    bytes += lengthOf(part).min;
+    beginning.push(shortened(part));
+  }
+  return beginning;
+}
+
+/** More repetitions than a block has bytes say nothing about it. */
+function shortened(part: PatternNode): PatternNode {
+  if (part.kind !== 'repeat' || lengthOf(part.body).min === 0) return part;
+  return { ...part, min: Math.min(part.min, BLOCK_BYTES), max: Math.min(part.max, BLOCK_BYTES) };
 }
 
 /** The pattern's parts in a row; groups are opened, because only places matter here. */

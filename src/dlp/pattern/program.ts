@@ -19,11 +19,16 @@ export interface Program {
   readonly groups: number;
 }
 
+/** Whether a program may be built of it. */
+export function checkSize(root: PatternNode): Result<PatternNode, string> {
+  if (sizeOf(root) <= LIMITS.ruleSteps) return ok(root);
+  return err(`a pattern of more than ${String(LIMITS.ruleSteps)} steps; use smaller counts`);
+}
+
 /** Step 0 is the end. */
 export function buildProgram({ root, groups }: ParsedPattern): Result<Program, string> {
-  if (sizeOf(root) > LIMITS.ruleSteps) {
-    return err(`a pattern of more than ${String(LIMITS.ruleSteps)} steps; use smaller counts`);
-  }
+  const size = checkSize(root);
+  if (!size.ok) return size;
   const builder = new Builder();
   const start = builder.make(root, 0);
   return ok({ steps: builder.steps, start, groups });
