@@ -33,6 +33,7 @@ export const GatewayOptionsSchema = z.object({
   listen: ListenSchema,
   auth: z.boolean().default(false),
   logDecisions: z.boolean().default(false),
+  metrics: ListenSchema.optional(),
 });
 
 export const ExplainOptionsSchema = z.object({
@@ -89,5 +90,7 @@ export const ResumeOptionsSchema = z.object({
   json: z.boolean().default(false),
   yes: z.boolean().default(false),
 });
+
+export const MetricsOptionsSchema = z.object({ listen: ListenSchema.optional(), json: z.boolean().default(false) });
 
 export const ReloadOptionsSchema = z.object({ bottle: z.array(z.string()), json: z.boolean().default(false) });

@@ -6,11 +6,12 @@ import { edit } from './commands/edit.ts';
 import { info } from './commands/info.ts';
 import { init } from './commands/init.ts';
 import { logs } from './commands/logs.ts';
+import { metrics } from './commands/metrics.ts';
 import { migrate } from './commands/migrate.ts';
 import { reload } from './commands/reload.ts';
 import { resume } from './commands/resume.ts';
 import type { CliContext } from './context.ts';
-import { bottleOption, collect, example, type Done } from './program-parts.ts';
+import { bottleOption, collect, example, parseListen, type Done } from './program-parts.ts';
 
 /** Commands about manifests, about work, and for shells. */
 export function addWork(program: Command, context: CliContext, done: Done): void {
@@ -51,6 +52,16 @@ export function addWork(program: Command, context: CliContext, done: Done): void
     .addHelpText('after', example('bot-bottle logs reviewer-k3x9q --follow --decision deny'))
     .action(async (slug: string, options: Record<string, unknown>) => {
       done(await logs(context, slug, options));
+    });
+  program
+    .command('metrics')
+    .description('what the gateways of running bottles count and measure, for Prometheus')
+    .argument('[slugs...]', 'which; the beginning of each is enough; without one all that run')
+    .option('--listen <host:port>', 'tell it on loopback, until interrupted', parseListen)
+    .option('--json', 'as JSON')
+    .addHelpText('after', example('bot-bottle metrics --listen 127.0.0.1:9464'))
+    .action(async (slugs: string[], options: Record<string, unknown>) => {
+      done(await metrics(context, slugs, options));
     });
   program
     .command('resume')

@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { BottleError, EXIT } from '../kernel/errors.ts';
 import { BACKEND_NAMES } from '../schema/plan.ts';
 import { cleanup } from './commands/cleanup.ts';
@@ -12,7 +12,7 @@ import { stopBottles } from './commands/stop.ts';
 import { UNBUILT_COMMANDS } from './commands/unbuilt.ts';
 import type { CliContext } from './context.ts';
 import { addCompletion, addManifests, addWork } from './program-more.ts';
-import { bottleOption, collect, example, type Done } from './program-parts.ts';
+import { bottleOption, collect, example, parseListen, type Done } from './program-parts.ts';
 import { version } from './version.ts';
 
 /** REFERENCE 4 as a commander program. Commands return their exit code; what commander refuses is usage (2). */
@@ -126,19 +126,13 @@ function addGateway(program: Command, context: CliContext, done: Done): void {
     .addOption(bottleOption())
     .option('--listen <host:port>', 'where to listen', parseListen, { host: '127.0.0.1', port: 0 })
     .option('--auth', 'a random user and password in the proxy URL; needed off loopback')
+    .option('--metrics <host:port>', 'metrics for Prometheus, on loopback', parseListen)
     .option('--log-decisions', 'print each decision record as a line of JSON')
     .option('--json', 'errors as JSON')
     .addHelpText('after', example('bot-bottle gateway --bottle acme --listen 127.0.0.1:8080 --log-decisions'))
     .action(async (options: Record<string, unknown>) => {
       done(await gateway(context, options));
     });
-}
-
-function parseListen(text: string): { readonly host: string; readonly port: number } {
-  const match = /^(?:\[([0-9A-Fa-f:]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  if (host === undefined || Number(match?.[3]) > 65_535) throw new InvalidArgumentError('write it as 127.0.0.1:8080');
-  return { host, port: Number(match?.[3]) };
 }
 
 function addExplain(program: Command, context: CliContext, done: Done): void {

@@ -16,6 +16,7 @@ import { intercept, peekFirstFlight, type FirstFlight } from './intercept.ts';
 import { answerLocally } from './local.ts';
 import { passThrough, TRANSPARENT_TLS_PORT } from './passthrough.ts';
 import type { RequestFields } from './record.ts';
+import type { AgentProtocol } from './request-metrics.ts';
 import { gatewayRefusal, sendRefusal, type Refusal } from './refusals.ts';
 import { authorityText, ownTarget, readFacts, type Approach, type Authority } from './request.ts';
 import { WireError, type Wire } from './wire.ts';
@@ -195,7 +196,14 @@ async function serveOne(core: GatewayCore, wire: Wire, approach: Approach): Prom
   if (!facts.ok) return refuseUnread(core, wire, approach, head, gatewayRefusal(400, 'bad_request', facts.error, null));
 
   const { entry, method, authority, target } = facts.value;
-  const fields = { generation: core.live().config.generation, entry, method, ...authority, path: target };
+  const fields = {
+    generation: core.live().config.generation,
+    protocol: protocolOf(approach),
+    entry,
+    method,
+    ...authority,
+    path: target,
+  };
   const account = core.recorder.begin(fields);
   return new Exchange({ core, agent: wire, head, framing: framing.value, facts: facts.value, account }).run();
 }
@@ -218,6 +226,7 @@ function acceptConnect(core: GatewayCore, wire: Wire, head: RequestHead): Served
   }
   const fields = {
     generation: core.live().config.generation,
+    protocol: 'http1',
     entry: 'connect',
     method: 'CONNECT',
     ...authority,
@@ -239,13 +248,25 @@ function refuseUnread(
   const method = head?.method ?? '';
   const entry = method === 'CONNECT' ? 'connect' : ENTRY[approach.kind];
   const path = head?.target ?? '';
-  const fields = { generation: core.live().config.generation, entry, method, host, port: 0, path };
+  const fields = {
+    generation: core.live().config.generation,
+    protocol: protocolOf(approach),
+    entry,
+    method,
+    host,
+    port: 0,
+    path,
+  };
   return refuse(core, wire, {
     fields,
     request: { method: method === '' ? 'a request' : method, url: path },
     refusal,
     keep: false,
   });
+}
+
+function protocolOf(approach: Approach): AgentProtocol {
+  return 'multiplexed' in approach ? 'http2' : 'http1';
 }
 
 interface RefusalParts {

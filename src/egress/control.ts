@@ -7,11 +7,12 @@ import type { RunningGateway } from './gateway.ts';
 
 /** What the operator's side may ask of a running gateway. */
 export function controlMethods(
-  gateway: Pick<RunningGateway, 'status' | 'counters' | 'reload' | 'onEnded'>,
+  gateway: Pick<RunningGateway, 'status' | 'counters' | 'metrics' | 'reload' | 'onEnded'>,
 ): Readonly<Record<string, ControlMethod>> {
   return {
     status: () => ok(gateway.status()),
     counters: () => ok(gateway.counters()),
+    metrics: () => ok(gateway.metrics()),
     reload: ({ config }) => {
       const parsed = GatewayConfigSchema.safeParse(config);
       if (!parsed.success) return err({ code: CONTROL_ERROR.invalidParams, message: parsed.error.message });

@@ -1,4 +1,5 @@
 import type { Reason } from '../schema/decision.ts';
+import { LabelledCounter } from './metric-kinds.ts';
 
 /** What a gateway has done since it started; read through the control socket. */
 export interface Counters {
@@ -41,10 +42,17 @@ export class Tally {
   dnsRefused = 0;
   recordFailures = 0;
   echoAlerts = 0;
+  /** By side (agent or upstream) and outcome. */
+  readonly handshakes = new LabelledCounter(['side', 'outcome']);
   readonly #denied = new Map<Reason, number>();
 
   countDenied(reason: Reason): void {
     this.#denied.set(reason, (this.#denied.get(reason) ?? 0) + 1);
+  }
+
+  /** Null for a handshake that failed. */
+  countHandshake(side: 'agent' | 'upstream', secured: { isSessionReused(): boolean } | null): void {
+    this.handshakes.add([side, secured === null ? 'failed' : secured.isSessionReused() ? 'resumed' : 'full']);
   }
 
   snapshot(others: Pick<Counters, 'leavesMinted' | 'bufferedBytes' | 'bufferedBytesPeak'>): Counters {

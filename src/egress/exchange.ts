@@ -55,6 +55,7 @@ export class Exchange implements ActiveRequest {
     this.#account = parts.account;
     this.#expected = headerTokens(parts.facts.headers, 'expect');
     this.#offer = readOffer(parts.facts);
+    parts.account.refine(parts.facts, this.#offer !== null);
     this.#side = new AgentSide(parts, this.#expected.length > 0);
   }
 

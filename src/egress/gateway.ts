@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
-import type { SecureContext } from 'node:tls';
+import { TLSSocket, type SecureContext } from 'node:tls';
 import { buildKnownValues } from '../dlp/known-values.ts';
 import { fingerprint } from '../dlp/fingerprint.ts';
 import { BottleError } from '../kernel/errors.ts';
@@ -25,10 +25,12 @@ import type { Resolver } from '../ports/resolver.ts';
 import { CONTROL_SOCKET, type GatewayStatus } from '../schema/control.ts';
 import type { DecisionRecord } from '../schema/decision.ts';
 import type { GatewayConfig, GatewaySecrets } from '../schema/gateway-config.ts';
+import type { MetricFamily } from '../schema/metrics.ts';
 import { controlMethods } from './control.ts';
 import type { GatewayCore, LivePolicy, Timeouts } from './core.ts';
 import { Tally, type Counters } from './counters.ts';
 import { Echoes } from './echoes.ts';
+import { gatewayMetrics } from './gateway-metrics.ts';
 import { DnsAnswerer } from './dns.ts';
 import { HoldStore } from './hold.ts';
 import { LeafContexts } from './leaf-contexts.ts';
@@ -36,6 +38,7 @@ import { PeerGuard } from './peer-guard.ts';
 import type { EgressServiceDocument } from '../schema/egress-service.ts';
 import { Listeners, type GatewayListener, type ListenerAddress } from './listeners.ts';
 import { Recorder } from './record.ts';
+import { RequestMetrics } from './request-metrics.ts';
 import { StandIns } from './stand-ins.ts';
 import { createTokenRules } from './token-rules.ts';
 import { UpstreamPool } from './upstream-pool.ts';
@@ -67,6 +70,7 @@ export interface RunningGateway extends AsyncDisposable {
   /** Accepts nothing more, lets requests end until the deadline, then cuts what is left. */
   drain(deadlineMs: number): Promise<void>;
   counters(): Counters;
+  metrics(): readonly MetricFamily[];
   status(): GatewayStatus;
   /** Calls back with every record that ends; returns how to stop it. */
   onEnded(listener: (record: DecisionRecord) => void): () => void;
@@ -89,6 +93,7 @@ class Gateway implements RunningGateway {
   readonly #listeners: Listeners;
   readonly #dns: DnsAnswerer;
   readonly #startedAt: number;
+  readonly #metrics = new RequestMetrics();
   #live: LivePolicy;
   #trust: () => SecureContext;
   #proxy: DialerProxy | null;
@@ -170,6 +175,19 @@ class Gateway implements RunningGateway {
     return tally.snapshot({ leavesMinted: leaves.minted, bufferedBytes: meter.held, bufferedBytesPeak: meter.peak });
   }
 
+  metrics(): readonly MetricFamily[] {
+    const { tally, active, pool } = this.#core;
+    const { generation, routes } = this.#live.config;
+    return gatewayMetrics(this.#metrics, tally, {
+      counters: this.counters(),
+      generation,
+      routes: routes.length,
+      startedAtMs: this.#clock.now() - (this.#clock.monotonic() - this.#startedAt),
+      requestsActive: active.size,
+      upstreamIdle: pool.idleCount,
+    });
+  }
+
   status(): GatewayStatus {
     const { slug, generation, routes } = this.#live.config;
     const state = this.#draining ? 'draining' : 'serving';
@@ -221,7 +239,11 @@ class Gateway implements RunningGateway {
         dialer,
         clock,
         meter,
-        onDialled: () => (tally.upstreamDialled += 1),
+        onDialled: (dialled) => {
+          if (dialled.ok) tally.upstreamDialled += 1;
+          if (dialled.ok && dialled.value instanceof TLSSocket) tally.countHandshake('upstream', dialled.value);
+          else if (!dialled.ok && dialled.error.reason === 'upstream_tls') tally.countHandshake('upstream', null);
+        },
         onReused: () => (tally.upstreamReused += 1),
       }),
       leaves: new LeafContexts(createLeafMinter(secrets.ca, clock), clock),
@@ -233,6 +255,7 @@ class Gateway implements RunningGateway {
         screen: { known, tokens: tokens.body },
         fingerprints: fingerprintsOf(secrets),
         tally,
+        metrics: this.#metrics,
       }),
       tally,
       meter,

@@ -18,6 +18,11 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 /** Would send the agent to another place or protocol, past the gateway (SECURITY S23). */
 const ALTERNATIVE_SERVICES: ReadonlySet<string> = new Set(['alt-svc', 'alternates']);
 
+/** gRPC and gRPC-Web, whatever their messages are made of. */
+export function isGrpc(headers: readonly Header[]): boolean {
+  return headerValues(headers, 'content-type').some((type) => /^application\/grpc(?:$|[-+;])/i.test(type.trim()));
+}
+
 export function headerValues(headers: readonly Header[], name: string): readonly string[] {
   return headers.filter(([field]) => field.toLowerCase() === name).map(([, value]) => value);
 }

@@ -52,6 +52,7 @@ export async function intercept(core: GatewayCore, wire: Wire, name: string): Pr
   const secureContext = core.leaves.contextFor(name);
   const socket = new TLSSocket(wire.release(), { isServer: true, secureContext, ALPNProtocols: ['h2', 'http/1.1'] });
   const chosen = await handshake(socket, core.timeouts.firstBytesTimeoutMs);
+  core.tally.countHandshake('agent', socket.destroyed ? null : socket);
   if (chosen === 'h2') return { kind: 'h2', socket };
   return { kind: 'http1', wire: new Wire(socket, core.meter, { endMeansGone: true }) };
 }

@@ -43,7 +43,14 @@ export async function passThrough(core: GatewayCore, wire: Wire, flight: PassedF
     sealed: true,
   };
   const { generation } = core.live().config;
-  const account = core.recorder.begin({ generation, entry: facts.entry, method: 'CONNECT', ...authority, path: '' });
+  const account = core.recorder.begin({
+    generation,
+    protocol: 'tls',
+    entry: facts.entry,
+    method: 'CONNECT',
+    ...authority,
+    path: '',
+  });
   const passage = new Passage(core, wire, facts, account);
   core.active.add(passage);
   try {

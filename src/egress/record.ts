@@ -5,7 +5,10 @@ import type { AuditSink } from '../ports/audit-sink.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import type { DecidedLine, DecisionRecord, Entry, Reason } from '../schema/decision.ts';
+import type { RequestFacts } from '../policy/decide.ts';
 import type { Tally } from './counters.ts';
+import { isGrpc } from './headers.ts';
+import type { AgentProtocol, RequestMetrics } from './request-metrics.ts';
 
 export interface RecorderParts {
   readonly slug: string;
@@ -17,11 +20,13 @@ export interface RecorderParts {
   /** Keyed fingerprints by the name of the value (SECURITY S25). */
   readonly fingerprints: ReadonlyMap<string, string>;
   readonly tally: Tally;
+  readonly metrics: RequestMetrics;
 }
 
 /** The request as the agent sent it; host and path are cut and redacted here and nowhere else (SECURITY S35). */
 export interface RequestFields {
   readonly generation: number;
+  readonly protocol: AgentProtocol;
   readonly entry: Entry;
   readonly method: string;
   readonly host: string;
@@ -82,6 +87,7 @@ export class RequestAccount {
   sentBytes = 0;
   receivedBytes = 0;
   readonly #parts: RecorderParts;
+  #protocol: AgentProtocol;
   readonly #startedAt: number;
   readonly #time: string;
   readonly #id: string;
@@ -102,7 +108,14 @@ export class RequestAccount {
     this.#publish = publish;
     this.#id = id;
     this.#fields = fields;
+    this.#protocol = fields.protocol;
     this.#time = parts.clock.timestamp();
+  }
+
+  /** What is spoken on top of HTTP, now that the whole head is known. */
+  refine(facts: RequestFacts, upgrades: boolean): void {
+    if (upgrades) this.#protocol = 'websocket';
+    else if (facts.multiplexed === true && isGrpc(facts.headers)) this.#protocol = 'grpc';
   }
 
   /** The whole head was scanned and holds no known value: the record need not look again. */
@@ -169,7 +182,7 @@ export class RequestAccount {
   end(ended: Ending): void {
     if (this.#ended || this.#decision === null) return;
     this.#ended = true;
-    const { tally, sink, fingerprints } = this.#parts;
+    const { tally, metrics, sink, fingerprints } = this.#parts;
     const endedMs = this.#elapsed();
     const record: DecisionRecord = {
       ...this.#common(),
@@ -196,6 +209,7 @@ export class RequestAccount {
     tally.bytesSent += this.sentBytes;
     tally.bytesReceived += this.receivedBytes;
     if (!sink.append(JSON.stringify(record)).ok) tally.recordFailures += 1;
+    metrics.ended(record, this.#protocol);
     this.#publish(record);
   }
 

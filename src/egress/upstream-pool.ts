@@ -39,7 +39,7 @@ export interface PoolParts {
   readonly dialer: Dialer<Socket>;
   readonly clock: Clock;
   readonly meter: BufferMeter;
-  readonly onDialled?: () => void;
+  readonly onDialled?: (dialled: Result<Socket, DialFailure>) => void;
   readonly onReused?: () => void;
 }
 
@@ -102,6 +102,10 @@ export class UpstreamPool implements Disposable {
     };
   }
 
+  get idleCount(): number {
+    return this.#idleCount;
+  }
+
   /** Drops idle connections that an older policy allowed. */
   retireBefore(generation: number): void {
     this.#oldestGeneration = generation;
@@ -131,11 +135,13 @@ export class UpstreamPool implements Disposable {
 
   async #dialHttp1(permit: Permit, key: string): Promise<Result<UpstreamConnection, DialFailure>> {
     const dialled = await this.#parts.dialer.dial(permit, ['http/1.1']);
+    this.#parts.onDialled?.(dialled);
     return dialled.ok ? ok(this.#connected(permit, key, dialled.value)) : dialled;
   }
 
   async #dialEither(permit: Permit, key: string): Promise<Result<UpstreamConnection, DialFailure>> {
     const dialling = this.#parts.dialer.dial(permit, ['h2', 'http/1.1']).then((dialled) => {
+      this.#parts.onDialled?.(dialled);
       if (!dialled.ok) return dialled;
       const connection = this.#connected(permit, key, dialled.value);
       if (connection.session === null) this.#sessions.speaksHttp1(key);
@@ -146,7 +152,6 @@ export class UpstreamPool implements Disposable {
   }
 
   #connected(permit: Permit, key: string, socket: Socket): UpstreamConnection {
-    this.#parts.onDialled?.();
     const { generation, host } = permit;
     if (socket instanceof TLSSocket && socket.alpnProtocol === 'h2') {
       const session = this.#sessions.add(key, socket, { generation, host });

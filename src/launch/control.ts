@@ -17,6 +17,7 @@ import {
   type Reloaded,
 } from '../schema/control.ts';
 import type { GatewayConfig, GatewaySecrets } from '../schema/gateway-config.ts';
+import { MetricsSchema, type MetricFamily } from '../schema/metrics.ts';
 import type { BottlePaths } from '../state/paths.ts';
 import { pollUntil } from './readiness.ts';
 import { renewSecrets, type Renewal } from './renew.ts';
@@ -59,6 +60,7 @@ export async function serveControl(parts: ControlParts): Promise<BundleControl> 
     methods: {
       status: () => control.ask('status'),
       counters: () => control.ask('counters'),
+      metrics: () => control.metrics(),
       reload: (params) => control.reload(params),
       decisions: (_params, peer) => control.subscribe(peer),
     },
@@ -78,6 +80,7 @@ class Control {
   readonly #ended = new AbortController();
   #config: GatewayConfig;
   #secrets: GatewaySecrets;
+  readonly #reloads = { taken: 0, refused: 0 };
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(parts: ControlParts) {
@@ -108,9 +111,28 @@ class Control {
     }
   }
 
+  /** The gateway's, which begin anew when it does, and what only the launcher knows. */
+  async metrics(): Promise<Result<readonly MetricFamily[], ControlFailure>> {
+    const asked = await this.ask('metrics');
+    if (!asked.ok) return asked;
+    const families = MetricsSchema.safeParse(asked.value);
+    if (!families.success) return err({ code: CONTROL_ERROR.internal, message: z.prettifyError(families.error) });
+    const reloads = Object.entries(this.#reloads).map(([outcome, value]) => ({
+      suffix: '' as const,
+      labels: { outcome },
+      value,
+    }));
+    const name = 'bot_bottle_reloads_total';
+    return ok([...families.data, { name, help: 'New policies, by outcome.', type: 'counter', samples: reloads }]);
+  }
+
   /** One after the other: each is judged against the one before it. */
   reload(params: unknown): Promise<Result<Reloaded, ControlFailure>> {
-    const mine = this.#turn.then(() => this.#reload(params));
+    const mine = this.#turn.then(async () => {
+      const outcome = await this.#reload(params);
+      this.#reloads[outcome.ok ? 'taken' : 'refused'] += 1;
+      return outcome;
+    });
     this.#turn = mine.catch(() => undefined);
     return mine;
   }

@@ -40,7 +40,7 @@ complete -c bot-bottle -f -a '(__bot_bottle_complete)'`,
 };
 
 /** Commands whose first word is a bottle that is there. */
-const TAKES_SLUG = ['resume', 'commit', 'diff', 'deliver', 'logs', 'reload', 'stop', 'exec'];
+const TAKES_SLUG = ['resume', 'commit', 'diff', 'deliver', 'logs', 'metrics', 'reload', 'stop', 'exec'];
 const TAKES_AGENT = ['start', 'info'];
 
 /** What the last of these words could be, one a line. */

@@ -1,12 +1,9 @@
-import fs from 'node:fs';
-import path from 'node:path';
 import { BottleError } from '../../kernel/errors.ts';
 import { buildPlan, type BuiltPlan } from '../../launch/plan.ts';
-import { ControlClient } from '../../platform/control-client.ts';
 import { reveal } from '../../platform/reveal.ts';
-import { CONTROL_SOCKET, GatewayStatusSchema, ReloadedSchema, type Reloaded } from '../../schema/control.ts';
+import { GatewayStatusSchema, ReloadedSchema, type Reloaded } from '../../schema/control.ts';
 import { findBottle, listBottles, type KnownBottle } from '../../state/bottles.ts';
-import { bottlePaths } from '../../state/paths.ts';
+import { openControl } from '../bottle-control.ts';
 import type { CliContext } from '../context.ts';
 import { ReloadOptionsSchema } from '../options.ts';
 import { chooseBackend } from './backend-choice.ts';
@@ -28,7 +25,7 @@ export async function reload(context: CliContext, id: string, raw: Record<string
     });
   }
   const built = await planned(context, bottle, options.bottle);
-  using client = await openControl(context, slug);
+  using client = await openControl(context.paths, slug);
   const { generation } = await client.call('status', GatewayStatusSchema);
   const { plan } = built;
   const outcome = await client.call('reload', ReloadedSchema, {
@@ -90,17 +87,4 @@ function foundValues(context: CliContext, { plan, secrets }: BuiltPlan): Readonl
       return value === null ? [] : [[name, reveal(value, 'pipe')] as const];
     }),
   );
-}
-
-/** Only who may read the bottle's runtime directory knows the nonce (SECURITY S6). */
-async function openControl(context: CliContext, slug: string): Promise<ControlClient> {
-  const { runtime } = bottlePaths(context.paths, slug);
-  const nonceFile = path.join(runtime, 'control.nonce');
-  if (!fs.existsSync(nonceFile)) {
-    throw new BottleError('bottle_not_found', {
-      message: `${slug} is only just starting, or is ending`,
-      hint: 'bot-bottle list active',
-    });
-  }
-  return ControlClient.connect(path.join(runtime, CONTROL_SOCKET), fs.readFileSync(nonceFile, 'utf8'));
 }
