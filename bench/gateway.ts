@@ -16,7 +16,7 @@ import * as contenders from './gateway/contenders.ts';
 import { coldStarts } from './gateway/cold-start.ts';
 import type { Result, Task } from './gateway/load.ts';
 import { CONTENDERS, FULL, measures, QUICK, type ContenderId, type Measure } from './gateway/measures.ts';
-import { cpuSeconds, memoryMiB, waitForExit } from './gateway/processes.ts';
+import { cpuSeconds, largestMiB, memoryMiB, waitForExit } from './gateway/processes.ts';
 import { asChart, asTable, judge, median, type Cell, type Row } from './gateway/report.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
@@ -83,7 +83,7 @@ async function startOrigin(directory: string): Promise<{ world: contenders.World
   });
   const origin = await contenders.firstLine<{ h1: number; h2: number }>(child, 'the origin');
   return {
-    world: { root: ROOT, directory, cli: path.join(ROOT, 'dist/cli.js'), origin, originCa },
+    world: { root: ROOT, directory, cli: path.join(ROOT, 'bin/bot-bottle'), origin, originCa },
     stop: () => {
       child.kill('SIGKILL');
     },
@@ -121,7 +121,11 @@ async function once(measure: Measure, contender: contenders.Contender): Promise<
   const result = await load(measure.task(target));
   if ('failed' in result) return result;
   const pids = contender.pids();
-  return measure.figure(result, { cpuSeconds: cpuSeconds(pids) - before, memoryMiB: memoryMiB(pids) });
+  return measure.figure(result, {
+    cpuSeconds: cpuSeconds(pids) - before,
+    largestMiB: largestMiB(pids),
+    memoryMiB: memoryMiB(pids),
+  });
 }
 
 const TASK_TIMEOUT_MS = 120_000;

@@ -106,7 +106,7 @@ const KNOWN = Array.from({ length: 20 }, (_, at) => `BENCH_SECRET_${String(at)}`
 
 export async function ours(world: World, bottle: 'plain' | 'scanned'): Promise<Contender> {
   const values = KNOWN.map((name, at) => [name, `k${String(at)}-9f86d081884c7d659a2feaa0c55ad015a3bf4f1b`]);
-  const child = spawn(process.execPath, [world.cli, 'gateway', '--bottle', bottle], {
+  const child = spawn(world.cli, ['gateway', '--bottle', bottle], {
     env: {
       PATH: process.env['PATH'],
       HOME: world.directory,

@@ -23,6 +23,12 @@ export function cpuSeconds(pids: readonly number[]): number {
   return ticks.reduce((sum, value) => sum + value, 0) / TICKS_PER_SECOND;
 }
 
+/** Resident set of the largest of these processes, in MiB: of a proxy it is the one that carries the traffic. */
+export function largestMiB(pids: readonly number[]): number {
+  const kib = pids.map((pid) => Number(/^Rss:\s+(\d+)/m.exec(read(`/proc/${String(pid)}/smaps_rollup`))?.[1] ?? 0));
+  return Math.max(0, ...kib) / 1024;
+}
+
 /** Proportional set size of these processes together, in MiB: shared pages are counted once. */
 export function memoryMiB(pids: readonly number[]): number {
   const kib = pids.map((pid) => Number(/^Pss:\s+(\d+)/m.exec(read(`/proc/${String(pid)}/smaps_rollup`))?.[1] ?? 0));
