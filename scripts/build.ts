@@ -88,10 +88,9 @@ async function bundle(root: string, source: string, directory: string, name: str
  * over. An escape means the same everywhere but in a raw template, so none may have such a character.
  */
 function inAscii(code: string, fileName: string): string {
-   
   const raw = /\braw`[^`]*[^\u0000-\u007f][^`]*`/.exec(code);
   if (raw !== null) throw new Error(`${fileName}: a raw template with more than ASCII: ${raw[0]}`);
-   
+
   return code.replaceAll(/[^\u0000-\u007f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 

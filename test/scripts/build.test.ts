@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -34,6 +35,25 @@ describe('the build', () => {
     expect(failure).toContain('dist/init.js');
     expect(failure).not.toContain('dist/cli.js');
     expect(fs.statSync(path.join(clone.root, 'dist/cli.js')).ino).toBe(before);
+  });
+
+  it('writes ASCII alone, and the program says the same', async () => {
+    using clone = smallClone();
+    clone.plant(
+      ENTRIES['init.js'],
+      "const word = 'caf\u00e9 \u2192 \u{1f600}';\nprocess.stdout.write(word + /^[\u{1f600}\u2026]$/u.test('\u{1f600}'));\n",
+    );
+    await build(clone.root);
+    const file = path.join(clone.root, 'dist/init.js');
+    expect([...fs.readFileSync(file)].every((byte) => byte < 128)).toBe(true);
+    const { stdout } = spawnSync(process.execPath, [file], { encoding: 'utf8' });
+    expect(stdout).toBe('caf\u00e9 \u2192 \u{1f600}true');
+  });
+
+  it('refuses a raw template that an escape would change', async () => {
+    using clone = smallClone();
+    clone.plant(ENTRIES['init.js'], 'process.stdout.write(String.raw`\u2192`);\n');
+    await expect(build(clone.root)).rejects.toThrow('init.js: a raw template with more than ASCII');
   });
 
   it('puts what an entry imports into its one file', async () => {
