@@ -1,3 +1,5 @@
+import { matchesWildcard } from './wildcard.ts';
+
 /**
  * Files that tools run, or obey, unasked when somebody opens a directory (SECURITY S2): work that comes back with one of
  * them new or changed is shown before it is used. Data; each with the tool that would run it.
@@ -96,18 +98,5 @@ function matchesFrom(pattern: readonly string[], segments: readonly string[]): b
   if (first === undefined) return segments.length === 0;
   if (first === '**') return segments.length > 0;
   const [segment, ...others] = segments;
-  return segment !== undefined && matchesSegment(first, segment) && matchesFrom(rest, others);
-}
-
-function matchesSegment(pattern: string, segment: string): boolean {
-  const [head = '', ...tails] = pattern.split('*');
-  if (!segment.startsWith(head)) return false;
-  let at = head.length;
-  for (const [index, tail] of tails.entries()) {
-    const last = index === tails.length - 1;
-    const found = last ? segment.length - tail.length : segment.indexOf(tail, at);
-    if (found < at || !segment.startsWith(tail, found)) return false;
-    at = found + tail.length;
-  }
-  return at === segment.length;
+  return segment !== undefined && matchesWildcard(first, segment) && matchesFrom(rest, others);
 }

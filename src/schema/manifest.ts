@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { REPO_NAME } from './git-gate.ts';
 import { RouteSchema } from './route.ts';
 
 /**
@@ -71,13 +72,7 @@ const GitRepoSchema = z.strictObject({
   max_pack: SizeSchema.optional(),
 });
 
-/** SECURITY S27: no leading dot or dash, so that a name is never an option or a hidden file. */
-const RepoNameSchema = z
-  .string()
-  .regex(
-    /^[A-Za-z0-9](?!.*\.\.)[A-Za-z0-9._-]*(?<!\.git|\.lock)$/,
-    'a repository name: letters, digits, . _ -, no .git at its end',
-  );
+const RepoNameSchema = z.string().regex(REPO_NAME, 'a repository name: letters, digits, . _ -, no .git at its end');
 
 export const AgentProviderSchema = z.strictObject({
   template: z.string().min(1).optional(),

@@ -4,6 +4,7 @@ import { chunkedBody } from './chunked-body.ts';
 import { CODED_BODIES } from './coded-bodies.ts';
 import { eventStream } from './event-stream.ts';
 import { firstFlight } from './first-flight.ts';
+import { GIT } from './git.ts';
 import { grpcMessages } from './grpc-messages.ts';
 import { requestHead, responseHead } from './heads.ts';
 import { http2Requests } from './http2-requests.ts';
@@ -22,6 +23,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   percentEscapes,
   http2Requests,
   grpcMessages,
+  ...GIT,
   webSocketFrames,
   eventStream,
 ];
