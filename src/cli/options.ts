@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DECISIONS, REASONS } from '../schema/decision.ts';
 
 /** Commander hands over loosely typed options; each command reads its own through a schema. */
 const ListenSchema = z.object({ host: z.string(), port: z.int() });
@@ -77,9 +78,14 @@ export const LogsOptionsSchema = z.object({
   follow: z.boolean().default(false),
   decisions: z.boolean().default(false),
   services: z.boolean().default(false),
-  decision: z.enum(['allow', 'deny', 'hold', 'redact']).optional(),
-  host: z.string().optional(),
+  decision: z.array(z.enum(DECISIONS)),
+  host: z.array(z.string()),
+  method: z.array(z.string()),
+  reason: z.array(z.enum(REASONS)),
+  status: z.array(z.string()),
   since: z.string().optional(),
+  lines: z.int().optional(),
+  timings: z.boolean().default(false),
   json: z.boolean().default(false),
 });
 export type LogsOptions = z.infer<typeof LogsOptionsSchema>;

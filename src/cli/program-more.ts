@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { DECISIONS, REASONS } from '../schema/decision.ts';
 import { complete, completion } from './commands/completion.ts';
 import { deliver } from './commands/deliver.ts';
 import { diff } from './commands/diff.ts';
@@ -11,7 +12,7 @@ import { migrate } from './commands/migrate.ts';
 import { reload } from './commands/reload.ts';
 import { resume } from './commands/resume.ts';
 import type { CliContext } from './context.ts';
-import { bottleOption, collect, example, parseListen, type Done } from './program-parts.ts';
+import { bottleOption, collect, collectOf, example, parseCount, parseListen, type Done } from './program-parts.ts';
 
 /** Commands about manifests, about work, and for shells. */
 export function addWork(program: Command, context: CliContext, done: Done): void {
@@ -38,21 +39,7 @@ export function addWork(program: Command, context: CliContext, done: Done): void
     .action(async (slug: string, options: Record<string, unknown>) => {
       done(await deliver(context, slug, options));
     });
-  program
-    .command('logs')
-    .description('decisions and service output of a bottle, by time')
-    .argument('<slug>', 'which; the beginning is enough')
-    .option('-f, --follow', 'go on until the bottle ends')
-    .option('--decisions', 'only requests')
-    .option('--services', 'only what the services say')
-    .addOption(new Option('--decision <kind>', 'only requests decided so').choices(['allow', 'deny', 'hold', 'redact']))
-    .option('--host <host>', 'only requests to this host; .example.com for all below it')
-    .option('--since <age>', 'only the last 30s, 10m, 2h, 1d')
-    .option('--json', 'one JSON object a line')
-    .addHelpText('after', example('bot-bottle logs reviewer-k3x9q --follow --decision deny'))
-    .action(async (slug: string, options: Record<string, unknown>) => {
-      done(await logs(context, slug, options));
-    });
+  addLogs(program, context, done);
   program
     .command('metrics')
     .description('what the gateways of running bottles count and measure, for Prometheus')
@@ -86,6 +73,32 @@ export function addWork(program: Command, context: CliContext, done: Done): void
       done(await reload(context, slug, options));
     });
 }
+
+function addLogs(program: Command, context: CliContext, done: Done): void {
+  program
+    .command('logs')
+    .description('what was asked of the gateway, how it decided, and what the services say, by time')
+    .argument('[slugs...]', 'which; the beginning of each is enough; without one all that run')
+    .option('-f, --follow', 'go on until they end; without a slug until interrupted')
+    .option('-n, --lines <count>', 'of what there is only the last', parseCount)
+    .option('--decisions', 'only requests')
+    .option('--services', 'only what the services say')
+    .addOption(several('--decision <kind>', 'only requests decided so', collectOf(DECISIONS)))
+    .addOption(several('--reason <reason>', 'only requests decided for this', collectOf(REASONS)))
+    .addOption(several('--host <host>', 'only requests to this host; .example.com for all below it'))
+    .addOption(several('--method <method>', 'only requests of this method'))
+    .addOption(several('--status <status>', 'only requests answered so: 403, 5xx'))
+    .option('--since <when>', 'only the last 30s, 10m, 2h, 1d, or from a time on: 2026-11-20T22:35Z')
+    .option('--timings', 'where the time of each request went')
+    .option('--json', 'one JSON object a line')
+    .addHelpText('after', example('bot-bottle logs reviewer-k3x9q --follow --decision deny'))
+    .action(async (slugs: string[], options: Record<string, unknown>) => {
+      done(await logs(context, slugs, options));
+    });
+}
+
+const several = (flags: string, description: string, parser = collect): Option =>
+  new Option(flags, `${description}; repeatable`).argParser(parser).default([]);
 
 export function addCompletion(program: Command, context: CliContext, done: Done): void {
   program

@@ -11,6 +11,8 @@ export interface Terminal {
   readonly say: (text: string) => void;
   readonly colour: boolean;
   readonly columns: number;
+  /** The same of stdout, for results that are lines for people; null columns where it is no terminal. */
+  readonly output: { readonly colour: boolean; readonly columns: () => number | null };
 }
 
 export interface TerminalStreams {
@@ -27,16 +29,20 @@ export function openTerminal(streams: TerminalStreams): Terminal {
     say: (text) => {
       streams.stderr.write(`${text}\n`);
     },
-    colour: wantsColour(streams),
+    colour: wantsColour(streams.environment, streams.stderr),
     columns: streams.stderr.columns > 0 ? streams.stderr.columns : 80,
+    output: {
+      colour: wantsColour(streams.environment, streams.stdout),
+      columns: () => (streams.stdout.isTTY ? streams.stdout.columns : null),
+    },
   };
 }
 
 /** https://no-color.org and its counterpart; else colour only on a terminal. */
-function wantsColour({ environment, stderr }: TerminalStreams): boolean {
+function wantsColour(environment: TerminalStreams['environment'], stream: NodeJS.WriteStream): boolean {
   if ((environment['NO_COLOR'] ?? '') !== '') return false;
   if ((environment['FORCE_COLOR'] ?? '') !== '') return environment['FORCE_COLOR'] !== '0';
-  return stderr.isTTY;
+  return stream.isTTY;
 }
 
 export function errorAsJson(failure: BottleError): string {

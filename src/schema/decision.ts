@@ -37,13 +37,15 @@ export const REASONS = [
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
+export const DECISIONS = ['allow', 'deny', 'hold', 'redact'] as const;
+
 /** One step of the trace that `explain` prints: which check looked at what and what it found. */
 export const TraceStepSchema = z.strictObject({ check: z.string(), outcome: z.string(), detail: z.string() });
 export type TraceStep = z.infer<typeof TraceStepSchema>;
 
 /** REFERENCE 4, `explain --json`. */
 export const ExplanationSchema = z.strictObject({
-  decision: z.enum(['allow', 'deny', 'hold', 'redact']),
+  decision: z.enum(DECISIONS),
   reason: z.enum(REASONS),
   route: z.string().nullable(),
   trace: z.array(TraceStepSchema),
@@ -65,7 +67,7 @@ export const DecidedLineSchema = z.strictObject({
   host: z.string(),
   port: z.int(),
   path: z.string(),
-  decision: z.enum(['allow', 'deny', 'hold', 'redact']),
+  decision: z.enum(DECISIONS),
   reason: z.enum(REASONS),
   route: z.string().nullable(),
 });

@@ -41,6 +41,7 @@ complete -c bot-bottle -f -a '(__bot_bottle_complete)'`,
 
 /** Commands whose first word is a bottle that is there. */
 const TAKES_SLUG = ['resume', 'commit', 'diff', 'deliver', 'logs', 'metrics', 'reload', 'stop', 'exec'];
+const TAKES_SLUGS = ['logs', 'metrics', 'stop'];
 const TAKES_AGENT = ['start', 'info'];
 
 /** What the last of these words could be, one a line. */
@@ -63,7 +64,7 @@ function candidates(context: CliContext, program: Command, words: readonly strin
   if (last.startsWith('-')) {
     return matching([...command.options.flatMap(({ long }) => long ?? []), '--help'], last);
   }
-  if (rest.length > 1) return [];
+  if (rest.length > 1 && !TAKES_SLUGS.includes(name)) return [];
   if (TAKES_SLUG.includes(name)) return matching(slugs(context), last);
   if (TAKES_AGENT.includes(name)) return matching(agents(context), last);
   if (name === 'edit') return matching([...agents(context), ...bottles(context), 'settings'], last);
