@@ -37,7 +37,8 @@ export type Timeouts = Readonly<
 /** A request that is being served: a reload asks the new policy about it and may end it. */
 export interface ActiveRequest {
   readonly facts: RequestFacts;
-  revoke(verdict: Extract<Verdict, { readonly kind: 'deny' }>): void;
+  /** `generation`: of the policy that refuses it. */
+  revoke(verdict: Extract<Verdict, { readonly kind: 'deny' }>, generation: number): void;
 }
 
 /** A connection that waits for a request. */

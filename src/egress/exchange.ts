@@ -80,7 +80,8 @@ export class Exchange implements ActiveRequest {
   }
 
   /** A reload refused what the old policy had allowed. */
-  revoke(verdict: Extract<Verdict, { readonly kind: 'deny' }>): void {
+  revoke(verdict: Extract<Verdict, { readonly kind: 'deny' }>, generation: number): void {
+    if (this.#halt === null) this.#account.judgedBy(generation);
     this.#break({ kind: 'refused', refusal: verdict, findings: [] });
   }
 

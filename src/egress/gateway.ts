@@ -154,7 +154,7 @@ class Gateway implements RunningGateway {
     this.#core.pool.retireBefore(config.generation);
     for (const request of this.#core.active) {
       const verdict = decideEgress(next.policy, request.facts);
-      if (verdict.kind === 'deny') request.revoke(verdict);
+      if (verdict.kind === 'deny') request.revoke(verdict, config.generation);
     }
     for (const idle of this.#core.idle) {
       if (idle.authority === null || idle.asked()) continue;

@@ -77,7 +77,8 @@ class Passage implements ActiveRequest {
     this.#account = account;
   }
 
-  revoke(verdict: { readonly reason: Reason; readonly detail: string }): void {
+  revoke(verdict: { readonly reason: Reason; readonly detail: string }, generation: number): void {
+    if (this.#stopped === null) this.#account.judgedBy(generation);
     this.#stop({ reason: verdict.reason, why: verdict.detail });
   }
 

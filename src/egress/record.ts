@@ -96,6 +96,7 @@ export class RequestAccount {
   #line: Omit<DecidedLine, 'decision' | 'reason' | 'route'> | null = null;
   readonly #publish: (record: DecisionRecord) => void;
   #decision: Decision | null = null;
+  #generation: number;
   #decidedMs: number | null = null;
   #connectedMs: number | null = null;
   #firstByteMs: number | null = null;
@@ -109,6 +110,7 @@ export class RequestAccount {
     this.#id = id;
     this.#fields = fields;
     this.#protocol = fields.protocol;
+    this.#generation = fields.generation;
     this.#time = parts.clock.timestamp();
   }
 
@@ -151,7 +153,7 @@ export class RequestAccount {
   decide(decision: Decision): boolean {
     this.#decision = decision;
     this.#decidedMs ??= this.#elapsed();
-    const line: DecidedLine = { ...this.#common(), ...decision };
+    const line: DecidedLine = { ...this.#common(), ...decision, generation: this.#generation };
     const appended = this.#parts.sink.append(JSON.stringify(line));
     if (!appended.ok) this.#parts.tally.recordFailures += 1;
     return appended.ok;
@@ -173,6 +175,11 @@ export class RequestAccount {
     this.#findings = [...this.#findings, ...findings];
   }
 
+  /** A later policy has had the last word: what is written from now on names its generation. */
+  judgedBy(generation: number): void {
+    this.#generation = generation;
+  }
+
   /** The decision as it stands at the end: a dial or a late finding can turn an allow into a refusal. */
   revise(decision: Decision): void {
     this.#decision = decision;
@@ -187,6 +194,7 @@ export class RequestAccount {
     const record: DecisionRecord = {
       ...this.#common(),
       ...this.#decision,
+      generation: this.#generation,
       event: 'ended',
       status: this.status,
       timings: {

@@ -151,8 +151,9 @@ describe('reload', () => {
     harness.gateway.reload(harness.config([{ host: 'other.example.com' }], 2));
     await upstreamGone;
     expect(await cut).toBe('');
+    expect(harness.decided()).toMatchObject([{ generation: 1, decision: 'allow' }]);
     expect(await harness.ended(1)).toMatchObject([
-      { generation: 1, decision: 'deny', reason: 'no_route', ended: 'refused_midway' },
+      { generation: 2, decision: 'deny', reason: 'no_route', ended: 'refused_midway' },
     ]);
     expect(statusOf((await openTunnel(harness, `${HOST}:443`)).head)).toBe(403);
     expect((await harness.ended(2))[1]).toMatchObject({ generation: 2 });

@@ -26,10 +26,25 @@ export class Ledger {
   readonly #connects = new Map<string, number>();
   readonly #hosts: ReadonlySet<string>;
   #waiting: (() => void) | null = null;
+  #goal: { readonly count: number; readonly resolve: () => void } | null = null;
 
   constructor(judge: Judge, hosts: readonly string[]) {
     this.#judge = judge;
     this.#hosts = new Set(hosts);
+  }
+
+  /** Resolves when so many requests have come to their end. */
+  reached(count: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#goal = { count, resolve };
+      this.#noteGoal();
+    });
+  }
+
+  #noteGoal(): void {
+    if (this.#goal === null || this.requests < this.#goal.count) return;
+    this.#goal.resolve();
+    this.#goal = null;
   }
 
   get requests(): number {
@@ -40,6 +55,7 @@ export class Ledger {
   /** A request of that key has come to its end at the client. Keys are never used twice. */
   saw(key: string, seen: Seen): void {
     this.counts[seen.kind] += 1;
+    this.#noteGoal();
     const record = this.#recorded.get(key);
     if (record === undefined) this.#seen.set(key, seen);
     else this.#match(key, seen, record);

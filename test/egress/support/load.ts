@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
 import { WebSocket } from 'ws';
 import { H1Connection, openProxy, openTunnelled, type GatewayAddress } from './h1-client.ts';
@@ -227,7 +226,7 @@ async function websocket({ gateway, ledger, more }: LoadParts, host: string, nex
     if (turn < 20 && more()) client.send(String(turn + 1));
     else client.close(1000);
   });
-  const [code] = (await once(client, 'close')) as [number];
+  const code = await new Promise<number>((resolve) => client.on('close', resolve));
   socket.destroy();
   if (switched)
     ledger.saw(
