@@ -209,16 +209,15 @@ async function websocket({ gateway, ledger, more }: LoadParts, host: string, nex
   const { socket } = opened;
   const path = `/${nextKey()}`;
   const client = new WebSocket(`wss://${host}${path}`, { createConnection: () => socket });
-  let switched = false;
-  let refused = 0;
+  const seen: { last: Seen } = { last: { kind: 'closed' } };
   client.on('error', () => undefined);
   client.on('unexpected-response', (_request, response) => {
-    refused = response.statusCode ?? 0;
+    seen.last = { kind: 'answered', status: response.statusCode ?? 0, reason: undefined };
     response.resume();
     client.terminate();
   });
   client.on('open', () => {
-    switched = true;
+    seen.last = { kind: 'cut', status: 101 };
     client.send('0');
   });
   client.on('message', (data: Buffer) => {
@@ -228,11 +227,6 @@ async function websocket({ gateway, ledger, more }: LoadParts, host: string, nex
   });
   const code = await new Promise<number>((resolve) => client.on('close', resolve));
   socket.destroy();
-  if (switched)
-    ledger.saw(
-      path,
-      code === 1006 ? { kind: 'cut', status: 101 } : { kind: 'answered', status: 101, reason: undefined },
-    );
-  else if (refused !== 0) ledger.saw(path, { kind: 'answered', status: refused, reason: undefined });
-  else ledger.saw(path, { kind: 'closed' });
+  const ended = seen.last.kind === 'cut' && code !== 1006;
+  ledger.saw(path, ended ? { kind: 'answered', status: 101, reason: undefined } : seen.last);
 }
