@@ -1,0 +1,1 @@
+export async function stalls(_: unknown): Promise<readonly never[]> { return []; }
