@@ -6,7 +6,7 @@ import { checks } from './checksums.ts';
 import { entropyOf } from './entropy.ts';
 import { deriveAnchor, lengthOf, type Anchor } from './pattern/anchor.ts';
 import { Automaton } from './pattern/automaton.ts';
-import { groupSpans, type Span } from './pattern/groups.ts';
+import { GroupFinder, type Span } from './pattern/groups.ts';
 import { buildProgram, checkSize, type Program } from './pattern/program.ts';
 import { parseRulePattern, type ParsedPattern } from './pattern/syntax.ts';
 import type { Rule } from './rule.ts';
@@ -19,6 +19,8 @@ export interface CompiledRule {
   readonly window: number;
   readonly program: Program;
   readonly automaton: Automaton;
+  /** Null where the whole match is the secret. */
+  readonly group: GroupFinder | null;
   readonly allow: readonly Automaton[];
 }
 
@@ -28,6 +30,7 @@ class LazyRule implements CompiledRule {
   readonly window: number;
   #program: Program | null = null;
   #automaton: Automaton | null = null;
+  #group: GroupFinder | null = null;
   #allow: readonly Automaton[] | null = null;
 
   constructor(rule: Rule, parsed: ParsedPattern, anchor: Anchor) {
@@ -42,6 +45,12 @@ class LazyRule implements CompiledRule {
 
   get automaton(): Automaton {
     return (this.#automaton ??= new Automaton(this.program));
+  }
+
+  get group(): GroupFinder | null {
+    const { secretGroup = 0 } = this.rule;
+    if (secretGroup === 0) return null;
+    return (this.#group ??= new GroupFinder(this.program, this.automaton, secretGroup));
   }
 
   get allow(): readonly Automaton[] {
@@ -127,10 +136,9 @@ export function buildRuleSet(rules: readonly CompiledRule[]): RuleSet {
 
 /** Where the secret of a match lies; null when it is none after all. `bytes` has what stands round the match. */
 export function secretIn(compiled: CompiledRule, bytes: Uint8Array, match: Span): Span | null {
-  const { rule, program, allow } = compiled;
-  const group = rule.secretGroup ?? 0;
-  const span = group === 0 ? match : groupSpans(program, bytes, match)[group];
-  if (span === null || span === undefined || span.start === span.end) return null;
+  const { rule, group, allow } = compiled;
+  const span = group === null ? match : group.find(bytes, match);
+  if (span === null || span.start === span.end) return null;
   const secret = bytes.subarray(span.start, span.end);
   if (rule.entropy !== undefined && entropyOf(secret) < rule.entropy) return null;
   if (rule.checksum !== undefined && !checks(rule.checksum, secret)) return null;

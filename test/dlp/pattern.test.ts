@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { deriveAnchor } from '../../src/dlp/pattern/anchor.ts';
 import { Automaton } from '../../src/dlp/pattern/automaton.ts';
-import { groupSpans } from '../../src/dlp/pattern/groups.ts';
+import { GroupFinder, type Span } from '../../src/dlp/pattern/groups.ts';
 import { buildProgram, type Program } from '../../src/dlp/pattern/program.ts';
 import { parseRulePattern } from '../../src/dlp/pattern/syntax.ts';
 
@@ -66,15 +66,40 @@ describe('a rule pattern', () => {
   });
 
   it.each([
-    { source: '(?i)key=([a-z]+)', text: 'KEY=Secret', groups: ['KEY=Secret', 'Secret'] },
-    { source: '(a+?)(a*)', text: 'aaa', groups: ['aaa', 'a', 'aa'] },
-    { source: '(a+)(a*)', text: 'aaa', groups: ['aaa', 'aaa', ''] },
-    { source: '(?:(x)|(y))z', text: 'yz', groups: ['yz', null, 'y'] },
-    { source: '(?P<name>\\w+)@(?:(\\d{1,3})\\b)+', text: 'me@12', groups: ['me@12', 'me', '12'] },
-    { source: '["\']?([^"\']{2,9})["\']?', text: '"abc"', groups: ['"abc"', 'abc'] },
+    { source: '(?i)key=([a-z]+)', text: 'KEY=Secret', groups: ['Secret'] },
+    { source: '(a+?)(a*)', text: 'aaa', groups: ['a', 'aa'] },
+    { source: '(a+)(a*)', text: 'aaa', groups: ['aaa', ''] },
+    { source: '(?:(x)|(y))z', text: 'yz', groups: [null, 'y'] },
+    { source: '(?P<name>\\w+)@(?:(\\d{1,3})\\b)+', text: 'me@12', groups: ['me', '12'] },
+    { source: '["\']?([^"\']{2,9})["\']?', text: '"abc"', groups: ['abc'] },
   ])('$source finds the groups of $text', ({ source, text, groups }) => {
-    const spans = groupSpans(programOf(source), bytesOf(`-${text}-`), { start: 1, end: text.length + 1 });
+    const program = programOf(source);
+    const automaton = new Automaton(program);
+    const spans = groups.map((_, group): Span | null =>
+      new GroupFinder(program, automaton, group + 1).find(bytesOf(`-${text}-`), { start: 1, end: text.length + 1 }),
+    );
     expect(spans.map((span) => (span === null ? null : text.slice(span.start - 1, span.end - 1)))).toEqual(groups);
+  });
+
+  it('finds the group that the engine of Node finds, in a match of the same length', () => {
+    const text = fc.string({ unit: fc.constantFrom('a', 'b', 'A', '1', ' ', '\n'), maxLength: 9 });
+    fc.assert(
+      fc.property(pattern, pattern, pattern, text, (before, inside, after, haystack) => {
+        const source = `(?:${before})(${inside})(?:${after})`;
+        const bytes = bytesOf(haystack);
+        const program = programOf(source);
+        const automaton = new Automaton(program);
+        const finder = new GroupFinder(program, automaton, 1);
+        for (let start = 0; start <= haystack.length; start += 1) {
+          const end = longest(automaton, bytes, start);
+          if (end === -1) continue;
+          const expression = new RegExp(`(?<=^[^]{${start}})(?:${source})(?<=^[^]{${end}})`, 'd');
+          const [from, to] = expression.exec(haystack)?.indices?.[1] ?? [-1, -1];
+          expect(finder.find(bytes, { start, end })).toEqual({ start: from, end: to });
+        }
+      }),
+      { numRuns: 400 },
+    );
   });
 
   it.each([

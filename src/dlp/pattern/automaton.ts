@@ -42,6 +42,11 @@ export class Automaton {
     this.end = examples.length;
   }
 
+  /** A byte of the class, or -1 for the end of the text. */
+  exampleOf(byteClass: number): number {
+    return this.#examples[byteClass] ?? -1;
+  }
+
   /** `before` is the byte in front of the match, or -1. */
   start(before: number): State {
     const kind = before === -1 ? -1 : isWordByte(before) ? 1 : 0;
@@ -51,7 +56,7 @@ export class Automaton {
   /** Fills in where `state` goes by a byte of this class. */
   extend(state: State, byteClass: number): State | null {
     const { steps } = this.#program;
-    const example = this.#examples[byteClass] ?? -1;
+    const example = this.exampleOf(byteClass);
     const before = state.before === -1 ? -1 : state.before === 1 ? WORD_BYTE : OTHER_BYTE;
     const taken = new Set<number>();
     for (const index of reach(this.#program, state.steps, { before, after: example })) {
