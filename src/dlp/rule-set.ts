@@ -5,7 +5,7 @@ import { buildFilter, type BlockFilter } from './block-filter.ts';
 import { checks } from './checksums.ts';
 import { entropyOf } from './entropy.ts';
 import { deriveAnchor, lengthOf, type Anchor } from './pattern/anchor.ts';
-import { Automaton } from './pattern/automaton.ts';
+import { Automaton, DEAD } from './pattern/automaton.ts';
 import { GroupFinder, type Span } from './pattern/groups.ts';
 import { buildProgram, checkSize, type Program } from './pattern/program.ts';
 import { parseRulePattern, type ParsedPattern } from './pattern/syntax.ts';
@@ -146,14 +146,17 @@ export function secretIn(compiled: CompiledRule, bytes: Uint8Array, match: Span)
 }
 
 function matchesWhole(automaton: Automaton, text: Uint8Array): boolean {
-  let state = automaton.start(-1);
-  for (const byte of text) {
-    const byteClass = automaton.classes[byte] ?? 0;
-    const known = state.next[byteClass];
-    const next = known === undefined ? automaton.extend(state, byteClass) : known;
-    if (next === null) return false;
+  const { classes, width } = automaton;
+  let { table, state } = automaton.start(-1);
+  for (let at = 0; at < text.length; at += 1) {
+    const byteClass = classes[text[at] ?? 0] ?? 0;
+    let next = table.next[state * width + byteClass] ?? DEAD;
+    if (next < DEAD) {
+      ({ table, state } = automaton.extend({ table, state }, byteClass));
+      next = table.next[state * width + byteClass] ?? DEAD;
+    }
+    if (next === DEAD) return false;
     state = next;
   }
-  if (state.next[automaton.end] === undefined) automaton.extend(state, automaton.end);
-  return state.accepts[automaton.end] === 1;
+  return automaton.accepts({ table, state }, -1);
 }

@@ -1,7 +1,7 @@
 import { BLOCK_BYTES } from './pattern/anchor.ts';
 import { isWordByte } from './pattern/byte-set.ts';
-import type { State } from './pattern/automaton.ts';
-import { blockBefore, candidatesFor, nextBlock } from './block-filter.ts';
+import { DEAD, type Position, type StateTable } from './pattern/automaton.ts';
+import { blockBefore, candidatesFor, nextBlock, type Candidate } from './block-filter.ts';
 import { KiB } from '../kernel/limits.ts';
 import { secretIn, type CompiledRule, type RuleSet } from './rule-set.ts';
 import { joinSegments, segmentOf, sliceSegment, startOf, type Segment } from './segment.ts';
@@ -17,10 +17,9 @@ export interface TokenMatch {
 }
 
 /** A match under way when the bytes ran out; places count in the kept text. */
-interface Run {
+interface Run extends Position {
   readonly rule: number;
   readonly start: number;
-  readonly state: State;
   readonly at: number;
   /** Where the longest match so far ends, or -1. */
   readonly end: number;
@@ -69,17 +68,20 @@ export class TokenView {
     const text = joinInScratch(this.#kept, segment);
     const from = this.#kept.bytes.length;
     const runs: Run[] = [];
-    for (const run of this.#runs) this.#follow(text, run, runs, onMatch);
+    for (const { rule, start, table, state, at, end } of this.#runs) {
+      this.#follow(text, rule, start, table, state, at, end, runs, onMatch);
+    }
     this.#search(text, from, runs, onMatch);
     this.#keep(text, runs);
   }
 
   /** No more bytes will come. */
   end(onMatch: (match: TokenMatch) => void): void {
-    for (const { rule, start, state, end } of this.#runs) {
-      const compiled = this.#set.rules[rule];
+    for (const run of this.#runs) {
+      const compiled = this.#set.rules[run.rule];
       if (compiled === undefined) continue;
-      const longest = acceptsHere(compiled, state) ? this.#kept.bytes.length : end;
+      const { start, end } = run;
+      const longest = compiled.automaton.accepts(run, -1) ? this.#kept.bytes.length : end;
       this.#report(compiled, this.#kept, start, longest, onMatch);
     }
     this.#runs = [];
@@ -95,39 +97,59 @@ export class TokenView {
 
   /** A block of the list begins at `at`: which rules' matches does it belong to? */
   #begin(text: Segment, block: number, at: number, runs: Run[], onMatch: (match: TokenMatch) => void): void {
-    for (const { rule, lead } of candidatesFor(this.#set.filter, block)) {
+    const candidates = candidatesFor(this.#set.filter, block);
+    for (let index = 0; index < candidates.length; index += 1) {
+      const { rule, lead } = candidates[index] ?? NO_CANDIDATE;
       const start = at - lead;
       const compiled = this.#set.rules[rule];
       if (start < 0 || compiled === undefined) continue;
-      const state = compiled.automaton.start(text.bytes[start - 1] ?? -1);
-      this.#follow(text, { rule, start, state, at: start, end: -1 }, runs, onMatch);
+      const { table, state } = compiled.automaton.start(start === 0 ? -1 : (text.bytes[start - 1] ?? -1));
+      this.#follow(text, rule, start, table, state, start, -1, runs, onMatch);
     }
   }
 
-  #follow(text: Segment, run: Run, runs: Run[], onMatch: (match: TokenMatch) => void): void {
-    const compiled = this.#set.rules[run.rule];
+  /** The hot path: numbers instead of an object for each place that only begins like a match. */
+  // eslint-disable-next-line max-params -- see above
+  #follow(
+    text: Segment,
+    rule: number,
+    start: number,
+    startTable: StateTable,
+    startState: number,
+    from: number,
+    longest: number,
+    runs: Run[],
+    onMatch: (match: TokenMatch) => void,
+  ): void {
+    const compiled = this.#set.rules[rule];
     if (compiled === undefined) return;
     const { automaton, window } = compiled;
-    const { classes } = automaton;
+    const { classes, width } = automaton;
     const { bytes } = text;
-    const limit = Math.min(bytes.length, run.start + window);
-    let { state, at, end } = run;
+    const limit = Math.min(bytes.length, start + window);
+    let table = startTable;
+    let state = startState;
+    let at = from;
+    let end = longest;
     for (; at < limit; at += 1) {
       const byteClass = classes[bytes[at] ?? 0] ?? 0;
-      const known = state.next[byteClass];
-      const next = known === undefined ? automaton.extend(state, byteClass) : known;
-      if (state.accepts[byteClass] === 1) end = at;
-      if (next === null) break;
+      let next = table.next[state * width + byteClass] ?? DEAD;
+      if (next < DEAD) {
+        ({ table, state } = automaton.extend({ table, state }, byteClass));
+        next = table.next[state * width + byteClass] ?? DEAD;
+      }
+      if (table.accepts[state * width + byteClass] === 1) end = at;
+      if (next === DEAD) break;
       state = next;
     }
-    this.work += at - run.at + 1;
+    this.work += at - from + 1;
     // Even a match that is as long as it may be wants to know what comes after it.
     if (at === limit && limit === bytes.length) {
-      runs.push({ rule: run.rule, start: run.start, state, at, end });
+      runs.push({ rule, start, table, state, at, end });
       return;
     }
-    if (at === limit && acceptsBefore(compiled, state, bytes[limit] ?? -1)) end = limit;
-    this.#report(compiled, text, run.start, end, onMatch);
+    if (at === limit && automaton.accepts({ table, state }, bytes[limit] ?? -1)) end = limit;
+    if (end !== -1) this.#report(compiled, text, start, end, onMatch);
   }
 
   #report(rule: CompiledRule, text: Segment, start: number, end: number, onMatch: (match: TokenMatch) => void): void {
@@ -174,16 +196,23 @@ export class TokenView {
     if (compiled === undefined) return false;
     const { bytes } = this.#kept;
     const { automaton } = compiled;
-    let state: State | null = automaton.start(bytes[start - 1] ?? -1);
-    for (let at = start; at < bytes.length && state !== null; at += 1) {
+    let position = automaton.start(bytes[start - 1] ?? -1);
+    for (let at = start; at < bytes.length; at += 1) {
       this.work += 1;
       const byteClass = automaton.classes[bytes[at] ?? 0] ?? 0;
-      const known: State | null | undefined = state.next[byteClass];
-      state = known === undefined ? automaton.extend(state, byteClass) : known;
+      let next = position.table.next[position.state * automaton.width + byteClass] ?? DEAD;
+      if (next < DEAD) {
+        position = automaton.extend(position, byteClass);
+        next = position.table.next[position.state * automaton.width + byteClass] ?? DEAD;
+      }
+      if (next === DEAD) return false;
+      position = { table: position.table, state: next };
     }
-    return state !== null;
+    return true;
   }
 }
+
+const NO_CANDIDATE: Candidate = { rule: -1, lead: 0 };
 
 /** Lent to one push at a time: what a stream's blocks are joined in is not made anew for each of them. */
 let scratch = new Uint8Array(0);
@@ -206,12 +235,3 @@ const FREE_BYTES = 11;
 /** Of what the late rules' matches begin with: letters, digits, `_` and `+-./:`. */
 const isTokenByte = (byte: number): boolean =>
   isWordByte(byte) || byte === 43 || (byte >= 45 && byte <= 47) || byte === 58;
-
-/** Whether the pattern has matched everything up to here when `byte` comes next; -1 is the end. */
-function acceptsBefore({ automaton }: CompiledRule, state: State, byte: number): boolean {
-  const byteClass = byte === -1 ? automaton.end : (automaton.classes[byte] ?? 0);
-  if (state.next[byteClass] === undefined) automaton.extend(state, byteClass);
-  return state.accepts[byteClass] === 1;
-}
-
-const acceptsHere = (compiled: CompiledRule, state: State): boolean => acceptsBefore(compiled, state, -1);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { deriveAnchor } from '../../src/dlp/pattern/anchor.ts';
-import { Automaton } from '../../src/dlp/pattern/automaton.ts';
+import { Automaton, DEAD } from '../../src/dlp/pattern/automaton.ts';
 import { GroupFinder, type Span } from '../../src/dlp/pattern/groups.ts';
 import { buildProgram, type Program } from '../../src/dlp/pattern/program.ts';
 import { parseRulePattern } from '../../src/dlp/pattern/syntax.ts';
@@ -16,14 +16,15 @@ function programOf(source: string): Program {
 
 /** Where the longest match that begins at `start` ends, or -1. */
 function longest(automaton: Automaton, text: Uint8Array, start: number): number {
-  let state = automaton.start(text[start - 1] ?? -1);
+  let position = automaton.start(text[start - 1] ?? -1);
   let end = -1;
   for (let at = start; at <= text.length; at += 1) {
-    const byteClass = at === text.length ? automaton.end : automaton.classes[text[at]!]!;
-    const next = state.next[byteClass] === undefined ? automaton.extend(state, byteClass) : state.next[byteClass];
-    if (state.accepts[byteClass] === 1) end = at;
-    if (next === null) break;
-    state = next;
+    if (automaton.accepts(position, text[at] ?? -1)) end = at;
+    const byteClass = automaton.classes[text[at] ?? 0]!;
+    position = automaton.extend(position, byteClass);
+    const next = position.table.next[position.state * automaton.width + byteClass]!;
+    if (next === DEAD) break;
+    position = { table: position.table, state: next };
   }
   return end;
 }

@@ -1,37 +1,81 @@
 import { isWordByte } from './byte-set.ts';
 import { reach, type Program } from './program.ts';
 
+const STATES_MAX = 4096;
+const FIRST_STATES = 16;
+const WORD_BYTE = 97;
+const OTHER_BYTE = 32;
+const UNKNOWN = -2;
+
+/** No byte goes on from here. */
+export const DEAD = -1;
+
+/** A number of states, each a row of numbers: what a byte costs is one look-up. */
+export class StateTable {
+  /** By state and class of the next byte: the next state, `DEAD`, or less while nobody has asked. */
+  next: Int32Array;
+  /** By state and class of the next byte: 1 where the pattern has matched everything before it. */
+  accepts: Uint8Array;
+  /** By state: steps to go on from, before edges are looked at: those want to know the byte that comes. */
+  readonly steps: (readonly number[])[] = [];
+  /** By state, what the last byte was: -1 none (the text begins), 0 no word byte, 1 a word byte. */
+  readonly before: (-1 | 0 | 1)[] = [];
+  readonly #width: number;
+  readonly #numbers = new Map<string, number>();
+
+  constructor(width: number) {
+    this.#width = width;
+    this.next = new Int32Array(FIRST_STATES * width).fill(UNKNOWN);
+    this.accepts = new Uint8Array(FIRST_STATES * width);
+  }
+
+  get isFull(): boolean {
+    return this.steps.length >= STATES_MAX;
+  }
+
+  intern(steps: readonly number[], before: -1 | 0 | 1): number {
+    const key = `${String(before)}:${steps.join()}`;
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    const number = this.steps.push(steps) - 1;
+    this.before.push(before);
+    this.#numbers.set(key, number);
+    if ((number + 1) * this.#width > this.next.length) this.#grow();
+    return number;
+  }
+
+  #grow(): void {
+    const { next, accepts } = this;
+    this.next = new Int32Array(next.length * 2).fill(UNKNOWN);
+    this.next.set(next);
+    this.accepts = new Uint8Array(accepts.length * 2);
+    this.accepts.set(accepts);
+  }
+}
+
+/** A match under way. A state is a number in its own table only. */
+export interface Position {
+  readonly table: StateTable;
+  readonly state: number;
+}
+
 /**
  * A pattern as a machine that takes one table look-up per byte, whatever the pattern: its states are made when a text
  * first needs them (Thompson's lazy construction) and thrown away when there are too many. There is nothing to backtrack
  * to, so the time of a match is its length.
  */
-export interface State {
-  /** Steps to go on from, before edges are looked at: those want to know the byte that comes. */
-  readonly steps: readonly number[];
-  /** What the last byte was: -1 none (the text begins), 0 no word byte, 1 a word byte. */
-  readonly before: -1 | 0 | 1;
-  /** By class of the next byte; `null` where nothing goes on. */
-  readonly next: (State | null | undefined)[];
-  /** By class of the next byte: 1 where the pattern has matched everything before it. */
-  readonly accepts: Uint8Array;
-}
-
-const STATES_MAX = 4096;
-const WORD_BYTE = 97;
-const OTHER_BYTE = 32;
-
 export class Automaton {
   /** By byte: its class. Bytes of one class are never told apart. */
   readonly classes: Uint8Array;
   /** The class that stands for the end of the text. */
   readonly end: number;
+  /** Of a row of a table. */
+  readonly width: number;
   readonly #program: Program;
   /** A byte of each class. */
   readonly #examples: readonly number[];
   readonly #hasEdges: boolean;
-  #states = new Map<string, State>();
-  #starts: (State | undefined)[] = [];
+  #table: StateTable;
 
   constructor(program: Program) {
     this.#program = program;
@@ -40,6 +84,8 @@ export class Automaton {
     this.classes = classes;
     this.#examples = examples;
     this.end = examples.length;
+    this.width = this.end + 1;
+    this.#table = new StateTable(this.width);
   }
 
   /** A byte of the class, or -1 for the end of the text. */
@@ -48,42 +94,47 @@ export class Automaton {
   }
 
   /** `before` is the byte in front of the match, or -1. */
-  start(before: number): State {
-    const kind = before === -1 ? -1 : isWordByte(before) ? 1 : 0;
-    return (this.#starts[kind + 1] ??= this.#intern([this.#program.start], kind));
+  start(before: number): Position {
+    const kind = !this.#hasEdges ? 0 : before === -1 ? -1 : isWordByte(before) ? 1 : 0;
+    return { table: this.#table, state: this.#table.intern([this.#program.start], kind) };
   }
 
-  /** Fills in where `state` goes by a byte of this class. */
-  extend(state: State, byteClass: number): State | null {
+  /** Fills in where a state goes by a byte of this class. From a full table the position moves to a new one. */
+  extend(from: Position, byteClass: number): Position {
+    const position = from.table.isFull ? this.#move(from) : from;
+    const { table, state } = position;
     const { steps } = this.#program;
     const example = this.exampleOf(byteClass);
-    const before = state.before === -1 ? -1 : state.before === 1 ? WORD_BYTE : OTHER_BYTE;
+    const before = table.before[state] ?? -1;
+    const place = { before: before === -1 ? -1 : before === 1 ? WORD_BYTE : OTHER_BYTE, after: example };
     const taken = new Set<number>();
-    for (const index of reach(this.#program, state.steps, { before, after: example })) {
+    let accepts = 0;
+    for (const index of reach(this.#program, table.steps[state] ?? [], place)) {
       const step = steps[index];
-      if (step?.kind === 'end') state.accepts[byteClass] = 1;
+      if (step?.kind === 'end') accepts = 1;
       if (step?.kind === 'byte' && example !== -1 && step.set[example] === 1) taken.add(step.next);
     }
-    const next = taken.size === 0 ? null : this.#intern([...taken], isWordByte(example) ? 1 : 0);
-    state.next[byteClass] = next;
-    return next;
+    const sorted = [...taken].sort((left, right) => left - right);
+    const last = this.#hasEdges && isWordByte(example) ? 1 : 0;
+    const next = sorted.length === 0 ? DEAD : table.intern(sorted, last);
+    table.next[state * this.width + byteClass] = next;
+    table.accepts[state * this.width + byteClass] = accepts;
+    return position;
   }
 
-  #intern(steps: readonly number[], last: -1 | 0 | 1): State {
-    const before = this.#hasEdges ? last : 0;
-    const sorted = steps.toSorted((left, right) => left - right);
-    const key = `${String(before)}:${sorted.join()}`;
-    const known = this.#states.get(key);
-    if (known !== undefined) return known;
-    if (this.#states.size >= STATES_MAX) {
-      // Whoever holds an old state can still go on from it; only the sharing begins anew.
-      this.#states = new Map();
-      this.#starts = [];
-    }
-    const next = new Array<State | null | undefined>(this.end + 1).fill(undefined);
-    const state: State = { steps: sorted, before, next, accepts: new Uint8Array(this.end + 1) };
-    this.#states.set(key, state);
-    return state;
+  /** Whether the pattern has matched everything up to here when `byte` comes next; -1 is the end. */
+  accepts({ table, state }: Position, byte: number): boolean {
+    const byteClass = byte === -1 ? this.end : (this.classes[byte] ?? 0);
+    const known = (table.next[state * this.width + byteClass] ?? UNKNOWN) >= DEAD;
+    const at = known ? { table, state } : this.extend({ table, state }, byteClass);
+    return at.table.accepts[at.state * this.width + byteClass] === 1;
+  }
+
+  /** Whoever is in the old table can still go on in it; only the sharing begins anew. */
+  #move({ table, state }: Position): Position {
+    if (this.#table.isFull) this.#table = new StateTable(this.width);
+    const to = this.#table.intern(table.steps[state] ?? [], table.before[state] ?? -1);
+    return { table: this.#table, state: to };
   }
 }
 
