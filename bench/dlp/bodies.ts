@@ -62,7 +62,9 @@ export function adversarial(options: { readonly rounds: number; readonly every: 
     return { shape, ms: Math.min(...Array.from({ length: options.rounds }, () => timed(() => scan(ALL, document)))) };
   });
   const worst = best.reduce((most, next) => (next.ms > most.ms ? next : most));
-  process.stderr.write(`  the worst of ${String(shapes.length)} hostile texts repeats ${JSON.stringify(worst.shape)}\n`);
+  process.stderr.write(
+    `  the worst of ${String(shapes.length)} hostile texts repeats ${JSON.stringify(worst.shape)}\n`,
+  );
   return [
     {
       id: 'adversarial',
@@ -83,9 +85,7 @@ export function adversarial(options: { readonly rounds: number; readonly every: 
 export async function recall(): Promise<readonly Figure[]> {
   const rules = buildRuleSet(builtInRules());
   const positives = BUILT_IN_RULES.flatMap(({ id, examples }) =>
-    examples.match.flatMap((recipe) =>
-      [1, 2, 3].map((seed) => ({ id, text: cook(recipe, new SeededRandom(seed)) })),
-    ),
+    examples.match.flatMap((recipe) => [1, 2, 3].map((seed) => ({ id, text: cook(recipe, new SeededRandom(seed)) }))),
   );
   const parts = { rules, mark: (): string => '' };
   const found = positives.filter(({ id, text }) =>

@@ -1,1 +1,3 @@
-export async function stalls(_: unknown): Promise<readonly never[]> { return []; }
+export async function stalls(_: unknown): Promise<readonly never[]> {
+  return [];
+}

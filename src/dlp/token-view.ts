@@ -109,7 +109,6 @@ export class TokenView {
   }
 
   /** The hot path: numbers instead of an object for each place that only begins like a match. */
-  // eslint-disable-next-line max-params -- see above
   #follow(
     text: Segment,
     rule: number,

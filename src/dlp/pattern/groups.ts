@@ -129,7 +129,8 @@ export class GroupFinder {
       if (step === undefined || seen.has(way.step)) continue;
       seen.add(way.step);
       if (step.kind === 'fork') for (const next of step.next.toReversed()) open.push({ ...way, step: next });
-      else if (step.kind === 'save') open.push({ ...way, step: step.next, borders: way.borders | this.#border(step.slot) });
+      else if (step.kind === 'save')
+        open.push({ ...way, step: step.next, borders: way.borders | this.#border(step.slot) });
       else if (step.kind !== 'edge') reached.push(way);
       else if (holdsAt(step.edge, place)) open.push({ ...way, step: step.next });
     }
