@@ -14,30 +14,30 @@ import { BandReader } from '../../../src/protocol/git/report.ts';
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
 describe('one packet', () => {
-  const rows: readonly (readonly [why: string, text: string, kind: string, next?: number])[] = [
-    ['nothing yet', '', 'more'],
-    ['half a length', '00', 'more'],
-    ['a length, no content', '0006', 'more'],
-    ['half the content', '0006a', 'more'],
+  const rows: readonly (readonly [why: string, text: string, kind: string, next: number | null])[] = [
+    ['nothing yet', '', 'more', null],
+    ['half a length', '00', 'more', null],
+    ['a length, no content', '0006', 'more', null],
+    ['half the content', '0006a', 'more', null],
     ['a whole one', '0006ab', 'data', 6],
     ['small and big digits alike', '000Aabcdef', 'data', 10],
     ['an empty one', '0004', 'data', 4],
     ['a flush', '0000', 'flush', 4],
     ['a delimiter', '0001', 'delimiter', 4],
     ['the end of a response', '0002', 'response-end', 4],
-    ['no such length', '0003', 'invalid'],
+    ['no such length', '0003', 'invalid', null],
     ['the longest', `fff0${'x'.repeat(65_516)}`, 'data', 65_520],
-    ['one longer', 'fff1', 'invalid'],
-    ['no digit at once', 'P', 'invalid'],
-    ['no digit later', '00g', 'invalid'],
-    ['a pack is none', 'PACK', 'invalid'],
-    ['a sign is no digit', '+006', 'invalid'],
-    ['a space is no digit', ' 006ab', 'invalid'],
+    ['one longer', 'fff1', 'invalid', null],
+    ['no digit at once', 'P', 'invalid', null],
+    ['no digit later', '00g', 'invalid', null],
+    ['a pack is none', 'PACK', 'invalid', null],
+    ['a sign is no digit', '+006', 'invalid', null],
+    ['a space is no digit', ' 006ab', 'invalid', null],
   ];
   it.each(rows)('%s', (_why, text, kind, next) => {
     const reading = readPkt(bytes(text), 0);
     expect(reading.kind === 'pkt' ? reading.pkt.kind : reading.kind).toBe(kind);
-    if (next !== undefined) expect(reading).toMatchObject({ next });
+    if (next !== null) expect(reading).toMatchObject({ next });
   });
 });
 
