@@ -3,6 +3,7 @@ import { DECISIONS, REASONS } from '../schema/decision.ts';
 import { complete, completion } from './commands/completion.ts';
 import { deliver } from './commands/deliver.ts';
 import { diff } from './commands/diff.ts';
+import { exec } from './commands/exec.ts';
 import { edit } from './commands/edit.ts';
 import { info } from './commands/info.ts';
 import { init } from './commands/init.ts';
@@ -49,6 +50,16 @@ export function addWork(program: Command, context: CliContext, done: Done): void
     .addHelpText('after', example('bot-bottle metrics --listen 127.0.0.1:9464'))
     .action(async (slugs: string[], options: Record<string, unknown>) => {
       done(await metrics(context, slugs, options));
+    });
+  program
+    .command('exec')
+    .description('run a command in a bottle that runs, behind the same walls as its agent')
+    .argument('<slug>', 'which; the beginning is enough')
+    .argument('<command...>', 'the command and its arguments, after --')
+    .passThroughOptions()
+    .addHelpText('after', example('bot-bottle exec reviewer-k3x9q -- git status'))
+    .action(async (slug: string, command: string[]) => {
+      done(await exec(context, slug, command));
     });
   program
     .command('resume')

@@ -16,6 +16,7 @@ import { removeBottle, writeBottleFile, type BottleFile } from '../state/bottles
 import { bottlePaths, ensurePrivateDirectory, type BottlePaths } from '../state/paths.ts';
 import { refreshHome, writeHome, writeNssDatabase, writeTrust } from './bottle-files.ts';
 import { startBottleBundle } from './bundle.ts';
+import { openDoor } from './door.ts';
 import { checkDisk, watchDisk } from './disk-watch.ts';
 import { prepareHandover, type Handover } from './handover.ts';
 import { openState, RESUME_FAILED, type OpenState, type StateOptions } from './open-state.ts';
@@ -249,13 +250,10 @@ function launched(context: Context, scope: Scope, state: OpenState): LaunchedBot
       const forwarded = forwardedEnv.map(
         (name) => [name, need(options.values.get(`env:${name}`) ?? null, 'secrets')] as const,
       );
+      const everything = { ...env, ...Object.fromEntries(forwarded), ...context.handover.standIns };
       await using disk = limitDisk(context, gated);
-      const agent = gated.run({
-        argv,
-        cwd,
-        env: { ...env, ...Object.fromEntries(forwarded), ...context.handover.standIns },
-        ownTerminal: options.terminal !== null,
-      });
+      await using _door = await openDoor({ paths, gated, env: everything, cwd, random: options.random });
+      const agent = gated.run({ argv, cwd, env: everything, ownTerminal: options.terminal !== null });
       const bundleEnd = bundle.ended.then((exit) => ({ bundle: exit }));
       const first = await Promise.race([agent.then((exit) => ({ agent: exit })), bundleEnd]);
       if ('agent' in first) return { ...first.agent, reached: [...first.agent.reached, ...disk.reached()] };

@@ -68,6 +68,32 @@ export function processTree(pid: number): readonly number[] {
   return found;
 }
 
+/** Every process in the pid namespace of one, whoever started it. */
+export function namespaceMembers(pid: number): readonly number[] {
+  const namespace = pidNamespaceOf(String(pid));
+  if (namespace === null) return [];
+  return fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && pidNamespaceOf(name) === namespace)
+    .map(Number);
+}
+
+function pidNamespaceOf(pid: string): string | null {
+  try {
+    return fs.readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch (failure) {
+    // Gone meanwhile, or another user's.
+    if (failure instanceof Error && 'code' in failure) return null;
+    throw failure;
+  }
+}
+
+/** Null when it is gone. */
+export function parentOf(pid: number): number | null {
+  const stat = readTextOrNull(`/proc/${String(pid)}/stat`);
+  return stat === null ? null : Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+}
+
 /** False when the process was gone already. */
 export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
   try {

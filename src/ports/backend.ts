@@ -85,7 +85,28 @@ export interface GatedBottle extends AsyncDisposable {
   prove(context: ProofContext): Promise<Proof>;
   /** Opens the gate; resolves when the agent has ended. Refuses unless `prove` held. */
   run(command: AgentCommand): Promise<AgentExit>;
+  /** What another process of the operator's has to know to let a command in: the backend's own, as JSON. */
+  door(): Promise<unknown>;
   /** TERM to the agent, KILL to everything after the grace. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** A further command for a bottle that runs, started by another process than the one that holds the bottle. */
+export interface EnterContext extends Pick<ApplyContext, 'stateDirectory' | 'terminal'> {
+  readonly stdio: readonly ['inherit' | 'ignore', 'inherit' | 'ignore', 'inherit' | 'ignore'];
+  /** As `GatedBottle.door` told it. */
+  readonly door: unknown;
+  readonly command: {
+    readonly argv: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+    readonly cwd: string;
+  };
+}
+
+/** It ends with its bottle. */
+export interface EnteredCommand extends AsyncDisposable {
+  readonly exited: Promise<Omit<AgentExit, 'reached'>>;
+  /** TERM to the command, KILL after the grace. */
   stop(graceMs: number): Promise<void>;
 }
 
@@ -96,4 +117,6 @@ export interface Backend<Plan = unknown> {
   /** Pure given the facts the backend gathered: same input, same printable value. */
   plan(bottle: BottlePlan): Promise<Plan>;
   apply(plan: Plan, context: ApplyContext): Promise<GatedBottle>;
+  /** Refuses unless the command is behind the walls that the agent is behind. */
+  enter(context: EnterContext): Promise<EnteredCommand>;
 }

@@ -1,11 +1,16 @@
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BottleError, BugError } from '../../kernel/errors.ts';
 import { Scope } from '../../kernel/scope.ts';
 import { Secret } from '../../kernel/secret.ts';
-import { childrenOf, processStartTime, processTree, signalProcess } from '../../platform/processes.ts';
+import {
+  childrenOf,
+  namespaceMembers,
+  processStartTime,
+  processTree,
+  signalProcess,
+} from '../../platform/processes.ts';
 import { reveal } from '../../platform/reveal.ts';
 import { allocateUid } from '../../platform/uid-lock.ts';
 import type { AgentCommand, AgentExit, ApplyContext, BottleListener, GatedBottle, Proof } from '../../ports/backend.ts';
@@ -13,6 +18,9 @@ import { commandFields, encodeFrame } from '../probe/frames.ts';
 import type { BubblewrapOptions, PlannedBottle } from './backend.ts';
 import { assembleSeccomp } from './bpf.ts';
 import { applyCgroup, reachedIn, removeCgroup, type PlannedCgroup } from './cgroups.ts';
+import type { Door } from './enter-plan.ts';
+import { agentExit } from './exit.ts';
+import { expectedMounts } from './expected-mounts.ts';
 import { renderInvocation } from './invocation.ts';
 import { preparePlaces } from './places.ts';
 import { startProcess, waitForExit, type BottleProcess } from './process.ts';
@@ -55,7 +63,7 @@ async function build(
   for (const cgroup of plan.cgroups) holdCgroup(cgroup, context, scope);
   const terminal = context.terminal === null && context.stdio[0] === 'inherit' && process.stdin.isTTY;
   if (context.terminal !== null && hostUid !== null) giveTerminal(context.terminal.slaveFd, hostUid);
-  const joins = plan.cgroups.map(({ directory }) => path.join(directory, 'cgroup.procs'));
+  const joins = joinsOf(planned);
   const { stateDirectory } = context;
   const place = preparePlaces(plan, { stateDirectory, runtime, hostUid, joins, terminal }, scope);
   const { argv, bottleArguments } = renderInvocation(plan, place);
@@ -73,8 +81,17 @@ async function build(
   return new RunningBottle({ planned, context, bottle, listeners, hostUid, scope });
 }
 
+function mountsOf({ intended }: PlannedBottle): Door['mounts'] {
+  const { readOnly, writable } = expectedMounts(intended);
+  return { readOnly: [...readOnly], writable: [...writable] };
+}
+
+function joinsOf({ plan }: PlannedBottle): readonly string[] {
+  return plan.cgroups.map(({ directory }) => path.join(directory, 'cgroup.procs'));
+}
+
 /** The agent opens its terminal again by name, as whoever it is on the host. */
-function giveTerminal(slaveFd: number, hostUid: number): void {
+export function giveTerminal(slaveFd: number, hostUid: number): void {
   fs.fchownSync(slaveFd, hostUid, hostUid);
   fs.fchmodSync(slaveFd, 0o600);
 }
@@ -140,6 +157,7 @@ class RunningBottle implements BubblewrapBottle {
   readonly hostUid: number;
   readonly #parts: Parts;
   #proved = false;
+  #entered = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -192,6 +210,24 @@ class RunningBottle implements BubblewrapBottle {
     };
   }
 
+  async door(): Promise<Door> {
+    if (!this.#proved) throw new BugError('nobody else is let in before the walls were proved');
+    const { planned, hostUid } = this.#parts;
+    const { bwrap, seccomp, architecture, resources, support } = planned.intended;
+    const pid = await this.hostPid;
+    this.#entered = true;
+    return {
+      pid,
+      startTime: processStartTime(pid) ?? '',
+      hostUid,
+      bwrap,
+      joins: [...joinsOf(planned)],
+      nproc: support.pids === 'rlimit' ? (resources.pids ?? null) : null,
+      filter: Buffer.from(assembleSeccomp(seccomp ?? [], architecture)).toString('base64'),
+      mounts: mountsOf(planned),
+    };
+  }
+
   async stop(graceMs: number): Promise<void> {
     const { bottle } = this.#parts;
     if (graceMs > 0) {
@@ -210,26 +246,17 @@ class RunningBottle implements BubblewrapBottle {
     const { resources, support } = this.#parts.planned.plan;
     const limit = resources.memoryBytes;
     if (limit === undefined || support.memory !== 'watchdog') return null;
-    return watchMemory(await this.hostPid, limit, () => {
-      this.#parts.context.journal({ step: 'memory-limit', detail: { bytes: limit } });
+    const firstPid = await this.hostPid;
+    return watchMemory({
+      firstPid,
+      limitBytes: limit,
+      // Whoever was let in by the door is a child of somebody outside.
+      processes: () => (this.#entered ? namespaceMembers(firstPid) : processTree(firstPid)),
+      onReached: () => {
+        this.#parts.context.journal({ step: 'memory-limit', detail: { bytes: limit } });
+      },
     });
   }
-}
-
-const SIGNAL_BASE = 128;
-
-/** bubblewrap passes an exit code on, and a signal as 128 and its number, as shells do. */
-function agentExit({
-  code,
-  signal,
-}: {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}): Omit<AgentExit, 'reached'> {
-  if (signal !== null) return { exitCode: SIGNAL_BASE + os.constants.signals[signal], signal };
-  const exitCode = code ?? 1;
-  const byNumber = Object.entries(os.constants.signals).find(([, number]) => number === exitCode - SIGNAL_BASE);
-  return { exitCode, signal: byNumber?.[0] ?? null };
 }
 
 const CHAIN_END_MS = 2_000;

@@ -2,6 +2,7 @@ import type { Backend } from '../../ports/backend.ts';
 import { readTextOrNull } from '../../platform/processes.ts';
 import { applyBubblewrap, type BubblewrapBottle } from './apply.ts';
 import { probeBubblewrap } from './availability.ts';
+import { enterBubblewrap } from './enter.ts';
 import { findCgroupBases, measuresDisk, supportFrom, type CgroupBases } from './cgroups.ts';
 import { gatherHostFacts } from './facts.ts';
 import { planBottle, type BubblewrapPlan, type Wall } from './plan.ts';
@@ -43,6 +44,7 @@ export function bubblewrapBackend(options: BubblewrapOptions): BubblewrapBackend
       });
     },
     apply: (planned, context) => applyBubblewrap(planned, context, options),
+    enter: enterBubblewrap,
   };
 }
 

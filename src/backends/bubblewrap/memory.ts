@@ -1,6 +1,5 @@
 import fs from 'node:fs';
 import { KiB } from '../../kernel/limits.ts';
-import { processTree } from '../../platform/processes.ts';
 
 /**
  * What a bottle uses of memory, summed up from outside where no control group counts it: of each process the
@@ -18,9 +17,8 @@ export interface MemoryUse {
 const MEMORY_PLACES = ['/tmp', '/dev/shm', '/run'];
 const BLOCK_BYTES = 512;
 
-/** Of a pid namespace, by its first process. Most of the time the cheap sum is under the limit, and is the answer. */
-export function measureMemory(firstPid: number, enoughBytes: number): MemoryUse {
-  const pids = processTree(firstPid);
+/** Of a bottle, by its first process and all of them. Most of the time the cheap sum is under the limit, and is the answer. */
+export function measureMemory(firstPid: number, pids: readonly number[], enoughBytes: number): MemoryUse {
   const each = pids.map((pid) => ({ pid, bytes: proportionalBytes(read(pid, 'smaps_rollup')) }));
   const processes = each.reduce((sum, { bytes }) => sum + bytes, 0);
   const places = MEMORY_PLACES.flatMap((place) => memoryPlace(firstPid, place));

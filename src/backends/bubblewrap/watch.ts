@@ -1,5 +1,5 @@
 import { BottleError } from '../../kernel/errors.ts';
-import { processTree, signalProcess } from '../../platform/processes.ts';
+import { signalProcess } from '../../platform/processes.ts';
 import type { ReachedLimit } from '../../schema/limits.ts';
 import { measureMemory } from './memory.ts';
 
@@ -18,8 +18,16 @@ const CLOSE_MS = 40;
 const SHARE_OF_TIME = 0.1;
 const STRIKES = 3;
 
-export function watchMemory(firstPid: number, limitBytes: number, onReached: () => void): MemoryWatch {
-  if (measureMemory(firstPid, limitBytes).largest === null) {
+export interface WatchedBottle {
+  readonly firstPid: number;
+  readonly limitBytes: number;
+  /** All that live in the bottle now. */
+  readonly processes: () => readonly number[];
+  readonly onReached: () => void;
+}
+
+export function watchMemory({ firstPid, limitBytes, processes, onReached }: WatchedBottle): MemoryWatch {
+  if (measureMemory(firstPid, processes(), limitBytes).largest === null) {
     throw new BottleError('resource_unavailable', {
       message: "the memory of the bottle's processes can't be read here, so nothing would hold its limit",
       key: 'resources.memory',
@@ -31,13 +39,13 @@ export function watchMemory(firstPid: number, limitBytes: number, onReached: () 
   let timer: NodeJS.Timeout | undefined;
   const look = (): void => {
     const startedAt = performance.now();
-    const { bytes, largest } = measureMemory(firstPid, limitBytes);
+    const { bytes, largest } = measureMemory(firstPid, processes(), limitBytes);
     strikes = bytes > limitBytes ? strikes + 1 : 0;
     if (strikes > 0) {
       if (!reached) onReached();
       reached = true;
       const pid = strikes < STRIKES && largest !== null ? largest.pid : firstPid;
-      if (processTree(firstPid).includes(pid)) signalProcess(pid, 'SIGKILL');
+      if (processes().includes(pid)) signalProcess(pid, 'SIGKILL');
     }
     const waitMs = bytes > limitBytes / 2 ? CLOSE_MS : QUIET_MS;
     timer = setTimeout(look, Math.max(waitMs, (performance.now() - startedAt) / SHARE_OF_TIME)).unref();

@@ -6,6 +6,5 @@ export const UNBUILT_COMMANDS: readonly { readonly name: string; readonly does: 
   { name: 'scan', does: 'look for secrets in files' },
   { name: 'audit', does: 'verify the record' },
   { name: 'learn', does: 'turn refusals into proposals' },
-  { name: 'exec', does: 'run a command in a running bottle' },
   { name: 'image', does: 'build and list images' },
 ];

@@ -1,0 +1,44 @@
+import { BottleError } from '../../kernel/errors.ts';
+import { ignoreUnlessAwaited } from '../../kernel/promises.ts';
+import { askWayIn } from '../../launch/door.ts';
+import { findBottle, listBottles } from '../../state/bottles.ts';
+import { bottlePaths } from '../../state/paths.ts';
+import { attach, openControllingTerminal } from '../attach.ts';
+import type { CliContext } from '../context.ts';
+import { chooseBackend } from './backend-choice.ts';
+
+/** Given to the command between TERM and KILL. */
+const STOP_GRACE_MS = 8_000;
+
+/** A command in a bottle that runs, behind the agent's walls; streams and exit code are the command's own. */
+export async function exec(context: CliContext, id: string, argv: readonly string[]): Promise<number> {
+  const { slug, state, file } = findBottle(listBottles(context.paths), id);
+  if (state !== 'live' || file === null) {
+    throw new BottleError('bottle_not_found', {
+      message: `${slug} is not running (${state === 'live' ? 'it is only just starting' : state})`,
+      hint: state === 'preserved' ? `bot-bottle resume ${slug}` : 'bot-bottle list active',
+    });
+  }
+  const paths = bottlePaths(context.paths, slug);
+  const { door, env, cwd } = await askWayIn(slug, paths);
+  using terminal = context.interactive && context.outputIsTerminal ? openControllingTerminal() : null;
+  await using attachment = terminal === null ? null : await attach(terminal);
+  await using command = await chooseBackend(context, file.backend).enter({
+    door,
+    command: { argv, env, cwd },
+    stateDirectory: paths.root,
+    stdio: ['inherit', 'inherit', 'inherit'],
+    terminal: attachment,
+  });
+  const stop = (): void => {
+    command.stop(context.hurryRequested.aborted ? 0 : STOP_GRACE_MS).catch(ignoreUnlessAwaited);
+  };
+  if (context.stopRequested.aborted) stop();
+  context.stopRequested.addEventListener('abort', stop, { once: true });
+  try {
+    attachment?.begin();
+    return (await command.exited).exitCode;
+  } finally {
+    context.stopRequested.removeEventListener('abort', stop);
+  }
+}
