@@ -58,8 +58,9 @@ export function addWork(program: Command, context: CliContext, done: Done): void
     .argument('<command...>', 'the command and its arguments, after --')
     .passThroughOptions()
     .addHelpText('after', example('bot-bottle exec reviewer-k3x9q -- git status'))
-    .action(async (slug: string, command: string[]) => {
-      done(await exec(context, slug, command));
+    .action(async (slug: string, [first = '', ...rest]: string[]) => {
+      // After the slug everything is the command's, the two dashes with it.
+      done(await exec(context, slug, first === '--' ? rest : [first, ...rest]));
     });
   program
     .command('resume')

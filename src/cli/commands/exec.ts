@@ -12,6 +12,7 @@ const STOP_GRACE_MS = 8_000;
 
 /** A command in a bottle that runs, behind the agent's walls; streams and exit code are the command's own. */
 export async function exec(context: CliContext, id: string, argv: readonly string[]): Promise<number> {
+  if (argv.length === 0) throw new BottleError('usage', { message: 'run what?', hint: 'bot-bottle exec --help' });
   const { slug, state, file } = findBottle(listBottles(context.paths), id);
   if (state !== 'live' || file === null) {
     throw new BottleError('bottle_not_found', {
