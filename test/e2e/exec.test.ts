@@ -70,7 +70,9 @@ for file in /x /usr/x /etc/x /opt/bot-bottle/x /proc/sys/kernel/core_pattern; do
 unshare -U true 2>&1; unshare -n true 2>&1; mount -t tmpfs none /tmp 2>&1
 cat /proc/net/route /proc/net/unix; ls /run /root /sys 2>&1
 ls -l /proc/self/fd | grep -c socket
-for to in 192.0.2.1 198.51.100.1; do bash -c ": > /dev/tcp/$to/80" 2>&1; done; ulimit -a`.replaceAll('\n', '; ');
+for to in 192.0.2.1 198.51.100.1; do bash -c ": > /dev/tcp/$to/80" 2>&1; done; ulimit -a`
+  .trim()
+  .replaceAll('\n', '; ');
 
 describe('exec', () => {
   it.each(USERS)('S4 G-CONFINED the walls are the agent’s own, one by one, for uid $uid', async ({ uid }) => {
@@ -133,11 +135,12 @@ while True:
     for name in os.listdir('/proc'):
         if not name.isdigit() or int(name) in (1, os.getpid(), os.getppid()): continue
         seen.add(name)
-        for what in ('mem', 'environ', 'root', 'fd'):
+        for what in ('mem', 'environ', 'root', 'fd/0', 'fd/5', 'fd/6'):
             try:
                 if what == 'mem': os.close(os.open(f'/proc/{name}/mem', os.O_RDWR))
                 elif what == 'environ': os.close(os.open(f'/proc/{name}/environ', os.O_RDONLY))
-                else: os.listdir(f'/proc/{name}/{what}')
+                elif what == 'root': os.listdir(f'/proc/{name}/root')
+                else: os.readlink(f'/proc/{name}/{what}')
                 caught.add(f'{name} {what}')
             except OSError: pass
     try:
