@@ -1,6 +1,7 @@
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { LIMITS, MiB } from '../kernel/limits.ts';
 import { err, ok, type Result } from '../kernel/result.ts';
+import { ZstdFrames } from '../protocol/zstd-frames.ts';
 
 export const CONTENT_CODINGS = ['gzip', 'deflate', 'br', 'zstd'] as const;
 export type ContentCoding = (typeof CONTENT_CODINGS)[number];
@@ -28,6 +29,7 @@ export class ContentDecoder implements Disposable {
   readonly #coding: ContentCoding;
   readonly #bounds: DecoderBounds;
   readonly #engine: ReturnType<(typeof ENGINES)[ContentCoding]>;
+  readonly #frames: ZstdFrames | null;
   #taken = 0;
   #given = 0;
   #ready: Uint8Array[] = [];
@@ -39,6 +41,7 @@ export class ContentDecoder implements Disposable {
   constructor(coding: ContentCoding, bounds: DecoderBounds) {
     this.#coding = coding;
     this.#bounds = bounds;
+    this.#frames = coding === 'zstd' ? new ZstdFrames() : null;
     this.#engine = ENGINES[coding]();
     this.#engine.on('data', (block: Buffer) => {
       this.#take(block);
@@ -57,12 +60,18 @@ export class ContentDecoder implements Disposable {
   push(bytes: Uint8Array): Promise<Result<readonly Uint8Array[], string>> {
     this.#taken += bytes.length;
     if (this.#ended) this.#fail(`the ${this.#coding} body has bytes after its end`);
-    return this.#run((done) => this.#engine.write(bytes, done));
+    const framed = this.#frames?.push(bytes) ?? ok(bytes);
+    if (!framed.ok) {
+      this.#fail(`the ${this.#coding} body does not decode: ${framed.error}`);
+      return this.#run(() => undefined);
+    }
+    return this.#run((done) => this.#engine.write(framed.value, done));
   }
 
   async end(): Promise<Result<readonly Uint8Array[], string>> {
     // Nothing at all is no body, coded or not.
     if (this.#taken === 0) return ok([]);
+    if (this.#frames?.complete === false) this.#fail(`the ${this.#coding} body does not decode: it ends early`);
     const rest = await this.#run((done) => {
       if (this.#ended) {
         done();
@@ -71,7 +80,9 @@ export class ContentDecoder implements Disposable {
       this.#engine.once('end', done);
       this.#engine.end();
     });
-    if (!rest.ok || this.#engine.bytesWritten === this.#taken) return rest;
+    if (!rest.ok) return rest;
+    if (this.#frames?.agrees(this.#given) === false) return err(`the ${this.#coding} body is not as long as it says`);
+    if (this.#engine.bytesWritten === this.#taken) return rest;
     return err(`the ${this.#coding} body has bytes after its end`);
   }
 

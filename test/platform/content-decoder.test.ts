@@ -66,3 +66,11 @@ describe.each(CONTENT_CODINGS)('S16 %s', (coding) => {
 it('S16 a deflate body without its wrapper is refused: upstreams differ in how they would read it', async () => {
   expect((await decode(['deflate'], deflateRawSync(PLAIN))).ok).toBe(false);
 });
+
+it.each([
+  { why: 'a frame that lies in the rest of a header', hex: '28b52ffd2028b52ffd2000010000' },
+  { why: 'a frame that says another size than it has', hex: '28b52ffd205d010000' },
+])('S16 zstd is refused at every split: $why', async ({ hex }) => {
+  const bytes = Buffer.from(hex, 'hex');
+  for (let size = 1; size <= bytes.length; size += 1) expect((await decode(['zstd'], bytes, size)).ok).toBe(false);
+});

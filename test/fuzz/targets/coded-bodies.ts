@@ -39,6 +39,9 @@ export const CODED_BODIES: readonly FuzzTarget[] = CONTENT_CODINGS.map((coding) 
       bomb,
       `${bodies.at(-1) ?? ''}left over`,
       deflateRawSync('raw').toString('latin1'),
+      // Frames within the headers of frames, and one that says another size than it has.
+      '\x28\xb5\x2f\xfd\x20\x28\xb5\x2f\xfd\x20\0\x01\0\0',
+      '\x28\xb5\x2f\xfd\x20\x5d\x01\0\0',
     ],
     dictionary: ['\0', '\xff', '\x1f\x8b\x08', '\x78\x9c', '\x28\xb5\x2f\xfd', '\x50\x2a\x4d\x18', '\x03', ...bodies],
     iterations: 150,
