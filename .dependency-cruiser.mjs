@@ -45,10 +45,11 @@ export default {
     },
     {
       name: 'backends-are-strangers',
-      comment: 'backends know nothing of each other; what they share is src/backends/probe or lies in a lower layer.',
+      comment:
+        'backends know nothing of each other; what they share is src/backends/common, src/backends/probe or lies in a lower layer.',
       severity: 'error',
       from: { path: '^src/backends/([^/]+)/' },
-      to: { path: '^src/backends/[^/]+/', pathNot: '^src/backends/($1|probe)/' },
+      to: { path: '^src/backends/[^/]+/', pathNot: '^src/backends/($1|probe|common)/' },
     },
     {
       name: 'pure-no-node',

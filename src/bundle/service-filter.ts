@@ -1,6 +1,6 @@
-import { assembleSeccomp } from '../backends/bubblewrap/bpf.ts';
-import { seccompEntries } from '../backends/bubblewrap/seccomp.ts';
-import { ARCHITECTURES } from '../backends/bubblewrap/syscalls.ts';
+import { assembleSeccomp } from '../backends/common/bpf.ts';
+import { seccompEntries } from '../backends/common/seccomp.ts';
+import { ARCHITECTURES } from '../backends/common/syscalls.ts';
 
 /**
  * The system call filter of the bundle's processes: the bottle's own, for what the agent has no use for a gateway has

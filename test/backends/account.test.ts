@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { judge, type Expectations, type KernelAccount } from '../../src/backends/bubblewrap/account.ts';
+import { judge, type Expectations, type KernelAccount } from '../../src/backends/common/account.ts';
 
 const CAPS = Object.fromEntries(['Inh', 'Prm', 'Eff', 'Bnd', 'Amb'].map((set) => [`Cap${set}`, '0000000000000000']));
 const kinds = ['user', 'pid', 'net', 'ipc', 'uts', 'mnt'];

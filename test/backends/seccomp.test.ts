@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { assembleSeccomp } from '../../src/backends/bubblewrap/bpf.ts';
+import { assembleSeccomp } from '../../src/backends/common/bpf.ts';
 import { needProgram } from '../../src/backends/bubblewrap/facts.ts';
-import { SECCOMP_ENTRIES, seccompEntries, type SeccompEntry } from '../../src/backends/bubblewrap/seccomp.ts';
-import { AUDIT_ARCH, syscallNumber, type SyscallName } from '../../src/backends/bubblewrap/syscalls.ts';
+import { SECCOMP_ENTRIES, seccompEntries, type SeccompEntry } from '../../src/backends/common/seccomp.ts';
+import { AUDIT_ARCH, syscallNumber, type SyscallName } from '../../src/backends/common/syscalls.ts';
 import { startBottle } from './support/bottle.ts';
 
 const architecture = process.arch === 'arm64' ? 'arm64' : 'x64';

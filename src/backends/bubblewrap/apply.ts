@@ -16,7 +16,7 @@ import { allocateUid } from '../../platform/uid-lock.ts';
 import type { AgentCommand, AgentExit, ApplyContext, BottleListener, GatedBottle, Proof } from '../../ports/backend.ts';
 import { commandFields, encodeFrame } from '../probe/frames.ts';
 import type { BubblewrapOptions, PlannedBottle } from './backend.ts';
-import { assembleSeccomp } from './bpf.ts';
+import { assembleSeccomp } from '../common/bpf.ts';
 import { applyCgroup, reachedIn, removeCgroup, type PlannedCgroup } from './cgroups.ts';
 import type { Door } from './enter-plan.ts';
 import { agentExit } from './exit.ts';

@@ -10,12 +10,12 @@ import { Scope } from '../../kernel/scope.ts';
 import { MARK, parentOf, processStartTime, processTree, signalProcess } from '../../platform/processes.ts';
 import type { EnterContext, EnteredCommand, WallCheck } from '../../ports/backend.ts';
 import { INSIDE } from '../../schema/plan.ts';
-import { judge, type KernelAccount } from './account.ts';
+import { judge, type KernelAccount } from '../common/account.ts';
 import { giveTerminal } from './apply.ts';
 import { DoorSchema, ENTER_FD, entryOf, holderArgv, type Door, type EnterPids, type EnterTools } from './enter-plan.ts';
 import { agentExit } from './exit.ts';
 import { needProgram } from './facts.ts';
-import { readAccount } from './read-account.ts';
+import { readAccount } from '../common/read-account.ts';
 
 /**
  * Puts a command into a bottle that runs, behind the same walls as the agent. Whoever owns the bottle's outer user

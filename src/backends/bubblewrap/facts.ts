@@ -5,7 +5,7 @@ import { BottleError } from '../../kernel/errors.ts';
 import type { LimitSupport } from '../../schema/limits.ts';
 import { measuresDisk, supportFrom, type CgroupBases } from './cgroups.ts';
 import { ETC_VISIBLE, PROC_MASKED, PROC_READ_ONLY } from './visible.ts';
-import { ARCHITECTURES, type Architecture } from './syscalls.ts';
+import { ARCHITECTURES, type Architecture } from '../common/syscalls.ts';
 
 /** What `plan.ts` needs to know of this machine: gathered once, and from then on everything is a pure function. */
 export interface HostFacts {

@@ -4,9 +4,10 @@ import { INSIDE, type BottlePlan, type Resources } from '../../schema/plan.ts';
 import { planCgroups, type PlannedCgroup } from './cgroups.ts';
 import type { HostFacts } from './facts.ts';
 import { refuseWhatCannotBeHeld } from './limits.ts';
-import { seccompEntries, type SeccompEntry } from './seccomp.ts';
-import type { Architecture } from './syscalls.ts';
-import { ETC_MADE, madeEtcFiles, PROC_READ_ONLY, type MadeEtcFile } from './visible.ts';
+import { seccompEntries, type SeccompEntry } from '../common/seccomp.ts';
+import type { Architecture } from '../common/syscalls.ts';
+import { ETC_MADE, madeEtcFiles, type MadeEtcFile } from '../common/etc-files.ts';
+import { PROC_READ_ONLY } from './visible.ts';
 
 /**
  * What bubblewrap is going to be asked, as one printable value (HOTSPOTS H16). Pure: the same bottle on the same

@@ -1,22 +1,13 @@
 import path from 'node:path';
-import { z } from 'zod';
-import { BottleError } from '../../kernel/errors.ts';
 import { childrenOf } from '../../platform/processes.ts';
 import type { Proof, ProofContext, WallCheck } from '../../ports/backend.ts';
-import { decodeJson } from '../../schema/json.ts';
 import { INSIDE } from '../../schema/plan.ts';
-import { encodeFrame, questionFields } from '../probe/frames.ts';
-import { INSIDE_IDS } from '../probe/inspect.ts';
-import { judge } from './account.ts';
-import { openJudges } from './judges.ts';
+import { judge } from '../common/account.ts';
+import { proveWalls } from '../common/prove.ts';
+import { readAccount } from '../common/read-account.ts';
 import { expectedMounts } from './expected-mounts.ts';
 import type { BubblewrapPlan } from './plan.ts';
 import type { BottleProcess } from './process.ts';
-import { readAccount } from './read-account.ts';
-
-const ReportSchema = z.array(
-  z.strictObject({ id: z.enum(INSIDE_IDS), expected: z.string(), seen: z.string(), held: z.boolean() }),
-);
 
 export interface ProofParts {
   readonly intended: BubblewrapPlan;
@@ -27,84 +18,18 @@ export interface ProofParts {
   readonly hostGid: number;
 }
 
-/** Asks the inside, the judges, the gateway and the kernel (SECURITY S4). Silence of any of them is a failure. */
-export async function proveConfinement(parts: ProofParts): Promise<Proof> {
-  const { bottle, context, stateDirectory } = parts;
-  const givenUp = new AbortController();
-  const deadline = AbortSignal.any([AbortSignal.timeout(context.deadlineMs), givenUp.signal]);
-  await using judges = await openJudges(context.nonce);
-  bottle.orders.write(
-    encodeFrame(
-      questionFields({
-        nonce: context.nonce,
-        judges: judges.addresses,
-        absent: hostSecrets(parts.intended, stateDirectory),
-      }),
-    ),
-  );
-  const inside = await answered(bottle.report.then(insideChecks), deadline);
-  const outside = await answered(
-    bottle.firstPid.then((pid) => outsideChecks(parts, pid)),
-    deadline,
-  );
-  // What is open already is open: nobody waits for a gateway that the probe could not reach.
-  if ('why' in inside || inside.value.some(({ held }) => !held)) givenUp.abort();
-  const nonce = await answered(
-    context.gatewaySaw.then(() => true),
-    deadline,
-  );
-  const seen = await answered(judges.verdict(), deadline);
-  const checks = [
-    ...('why' in inside ? [silent('probe-answers', 'inside', inside)] : inside.value),
-    ...('why' in outside ? [silent('kernel-account', 'outside', outside)] : outside.value),
-    verdictCheck('gateway-saw-probe', 'the nonce', 'why' in nonce ? [nonce.why] : []),
-    verdictCheck('judges-saw-nothing', 'nothing', 'why' in seen ? [seen.why] : seen.value),
-  ];
-  return { held: checks.every(({ held }) => held), checks };
-}
-
-interface Silence {
-  readonly why: string;
-}
-
-/** Silence when the deadline came first or the one who was asked could not answer. */
-async function answered<Value>(
-  question: Promise<Value>,
-  deadline: AbortSignal,
-): Promise<{ readonly value: Value } | Silence> {
-  const { promise, resolve } = Promise.withResolvers<Silence>();
-  const late = (): void => {
-    resolve({ why: 'no answer before the deadline' });
-  };
-  if (deadline.aborted) late();
-  deadline.addEventListener('abort', late, { once: true });
-  try {
-    return await Promise.race([question.then((value) => ({ value })), promise]);
-  } catch (failure) {
-    if (failure instanceof BottleError) return { why: failure.message };
-    throw failure;
-  } finally {
-    deadline.removeEventListener('abort', late);
-  }
-}
-
-function insideChecks(line: string): readonly WallCheck[] {
-  const report = decodeJson(ReportSchema, line);
-  if (!report.ok) return [silent('probe-answers', 'inside', { why: report.error })];
-  return INSIDE_IDS.map((id) => {
-    const found = report.value.find((entry) => entry.id === id);
-    if (found === undefined) return silent(id, 'inside', { why: 'not reported' });
-    return { ...found, guarantee: NETWORK_IDS.has(id) ? 'G-NET' : 'G-CONFINED', from: 'inside' };
+export function proveConfinement(parts: ProofParts): Promise<Proof> {
+  const { bottle, context, stateDirectory, intended } = parts;
+  return proveWalls({
+    context,
+    absent: hostSecrets(intended, stateDirectory),
+    ask: (questions) => {
+      bottle.orders.write(questions);
+    },
+    report: bottle.report,
+    outside: () => bottle.firstPid.then((pid) => outsideChecks(parts, pid)),
   });
 }
-
-const NETWORK_IDS: ReadonlySet<string> = new Set([
-  'loopback-only',
-  'outside-unreachable',
-  'dns-outside-unreachable',
-  'judges-unreachable',
-  'gateway-answers',
-]);
 
 function outsideChecks({ intended, hostUid, hostGid }: ProofParts, firstPid: number): readonly WallCheck[] {
   const [probe = firstPid] = childrenOf(firstPid);
@@ -141,13 +66,4 @@ function hostSecrets({ mounts, operatorHome: home }: BubblewrapPlan, stateDirect
   const touches = (file: string, mount: string): boolean =>
     file === mount || file.startsWith(`${mount}/`) || mount.startsWith(`${file}/`);
   return candidates.filter((file) => !shown.some((mount) => touches(file, mount)));
-}
-
-function verdictCheck(id: string, expected: string, wrong: readonly string[]): WallCheck {
-  const held = wrong.length === 0;
-  return { id, guarantee: 'G-NET', from: 'outside', expected, seen: held ? expected : wrong.join(', '), held };
-}
-
-function silent(id: string, from: WallCheck['from'], { why }: Silence): WallCheck {
-  return { id, guarantee: 'G-CONFINED', from, expected: 'an answer', seen: why, held: false };
 }
