@@ -4,7 +4,7 @@ import { err, ok, type Result } from '../kernel/result.ts';
 import { buildFilter, type BlockFilter } from './block-filter.ts';
 import { checks } from './checksums.ts';
 import { entropyOf } from './entropy.ts';
-import { deriveAnchor, lengthOf, type Anchor } from './pattern/anchor.ts';
+import { deriveAnchor, LEAD_FREE_BYTES, lengthOf, type Anchor } from './pattern/anchor.ts';
 import { Automaton, DEAD } from './pattern/automaton.ts';
 import { GroupFinder, type Span } from './pattern/groups.ts';
 import { buildProgram, checkSize, type Program } from './pattern/program.ts';
@@ -77,9 +77,6 @@ export interface RuleSet {
   /** Rules whose matches begin so far before their block that too much of them would have left when it comes. */
   readonly late: readonly number[];
 }
-
-/** SECURITY S17: no more than 11 characters of a match may leave, and a block's first three are among them. */
-const LEAD_FREE_BYTES = 8;
 
 /** What is wrong with a rule, in words for who wrote it. */
 export function compileRule(rule: Rule): Result<CompiledRule, string> {

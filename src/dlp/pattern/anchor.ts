@@ -1,6 +1,7 @@
 import { assertNever } from '../../kernel/assert-never.ts';
 import { err, ok, type Result } from '../../kernel/result.ts';
 import { membersOf } from './byte-set.ts';
+import { commonnessOf, LEAST_COMMON } from './common-blocks.ts';
 import { buildProgram, type Program, type Step } from './program.ts';
 import type { ParsedPattern, PatternNode } from './syntax.ts';
 
@@ -17,24 +18,28 @@ export interface Anchor {
 
 export const BLOCK_BYTES = 4;
 export const LEAD_MAX_BYTES = 64;
-/** Few enough that hardly a place in a text begins like one. */
 const BLOCKS_MAX = 8192;
-const BLOCKS_FINE = 512;
+/** SECURITY S17: no more than 11 characters of a match may leave, and a block's first three are among them. */
+export const LEAD_FREE_BYTES = 8;
 
+/** The place in the pattern whose four bytes are the rarest; one that comes late only when there is no earlier one. */
 export function deriveAnchor({ root }: ParsedPattern): Result<Anchor, string> {
   const parts = flatten(root);
-  let best: Anchor | null = null;
+  let best: { readonly anchor: Anchor; readonly cost: number } | null = null;
   for (let from = 0; from < parts.length; from += 1) {
     const lead = parts.slice(0, from);
-    if (lengthOf({ kind: 'sequence', parts: lead }).max > LEAD_MAX_BYTES) break;
-    const blocks = blocksOf({ kind: 'sequence', parts: beginningOf(parts.slice(from)) });
+    const reach = lengthOf({ kind: 'sequence', parts: lead }).max;
+    if (reach > (best === null ? LEAD_MAX_BYTES : LEAD_FREE_BYTES)) break;
+    const most = best === null ? BLOCKS_MAX : Math.min(BLOCKS_MAX, best.cost / LEAST_COMMON);
+    const blocks = blocksOf({ kind: 'sequence', parts: beginningOf(parts.slice(from)) }, most);
     if (blocks === null) continue;
-    if (best === null || blocks.length < best.blocks.length) best = { blocks, leads: leadsOf(lead) };
-    if (best.blocks.length <= BLOCKS_FINE) break;
+    const anchor = { blocks, leads: leadsOf(lead) };
+    const cost = blocks.reduce((sum, block) => sum + commonnessOf(block), 0) * anchor.leads.length;
+    if (best === null || cost < best.cost) best = { anchor, cost };
   }
   return best === null
     ? err(`no ${String(BLOCK_BYTES)} characters in a row near its beginning say enough; begin it with a literal`)
-    : ok(best);
+    : ok(best.anchor);
 }
 
 /** As many of the parts as decide the first four bytes. */
@@ -114,11 +119,11 @@ export function lengthOf(node: PatternNode): { readonly min: number; readonly ma
 }
 
 /** Every way to begin, or null when there are too many, or a match can be shorter than a block. */
-function blocksOf(node: PatternNode): readonly number[] | null {
+function blocksOf(node: PatternNode, most: number): readonly number[] | null {
   if (lengthOf(node).min < BLOCK_BYTES) return null;
   const program = buildProgram({ root: node, groups: 0 });
   if (!program.ok) return null;
-  return enumerate(program.value);
+  return enumerate(program.value, most);
 }
 
 /** Beginnings that all go on from the same steps. */
@@ -128,19 +133,24 @@ interface Frontier {
 }
 
 /** What a match can begin with, a byte at a time; null when there is too much of it. Edges are taken as they come. */
-function enumerate(program: Program): readonly number[] | null {
+function enumerate(program: Program, most: number): readonly number[] | null {
   let frontiers: readonly Frontier[] = [{ steps: [program.start], beginnings: [0] }];
   for (let length = 0; length < BLOCK_BYTES; length += 1) {
     const following = new Map<string, Frontier>();
-    for (const frontier of frontiers) if (!advance(program, frontier, following)) return null;
+    for (const frontier of frontiers) if (!advance(program, frontier, following, most)) return null;
     frontiers = [...following.values()];
   }
   const blocks = new Set(frontiers.flatMap(({ beginnings }) => beginnings.map((block) => block >>> 0)));
-  return blocks.size > BLOCKS_MAX ? null : [...blocks];
+  return blocks.size > most ? null : [...blocks];
 }
 
 /** False when there are too many beginnings. */
-function advance(program: Program, { steps, beginnings }: Frontier, following: Map<string, Frontier>): boolean {
+function advance(
+  program: Program,
+  { steps, beginnings }: Frontier,
+  following: Map<string, Frontier>,
+  most: number,
+): boolean {
   const byNext = new Map<string, { readonly next: readonly number[]; readonly bytes: number[] }>();
   const nexts = new Map<number, number[]>();
   for (const { set, next } of takers(program, steps)) {
@@ -157,7 +167,7 @@ function advance(program: Program, { steps, beginnings }: Frontier, following: M
     else known.bytes.push(byte);
   }
   for (const [key, { next, bytes }] of byNext) {
-    if (beginnings.length * bytes.length > BLOCKS_MAX) return false;
+    if (beginnings.length * bytes.length > most) return false;
     const longer = beginnings.flatMap((block) => bytes.map((byte) => (block << 8) | byte));
     const known = following.get(key);
     if (known === undefined) following.set(key, { steps: next, beginnings: longer });

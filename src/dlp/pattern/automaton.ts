@@ -76,6 +76,8 @@ export class Automaton {
   readonly #examples: readonly number[];
   readonly #hasEdges: boolean;
   #table: StateTable;
+  /** By what stands before: the beginning, as a position in the table of now. */
+  #starts: (Position | undefined)[] = [];
 
   constructor(program: Program) {
     this.#program = program;
@@ -96,7 +98,10 @@ export class Automaton {
   /** `before` is the byte in front of the match, or -1. */
   start(before: number): Position {
     const kind = !this.#hasEdges ? 0 : before === -1 ? -1 : isWordByte(before) ? 1 : 0;
-    return { table: this.#table, state: this.#table.intern([this.#program.start], kind) };
+    return (this.#starts[kind + 1] ??= {
+      table: this.#table,
+      state: this.#table.intern([this.#program.start], kind),
+    });
   }
 
   /** Fills in where a state goes by a byte of this class. From a full table the position moves to a new one. */
@@ -132,7 +137,10 @@ export class Automaton {
 
   /** Whoever is in the old table can still go on in it; only the sharing begins anew. */
   #move({ table, state }: Position): Position {
-    if (this.#table.isFull) this.#table = new StateTable(this.width);
+    if (this.#table.isFull) {
+      this.#table = new StateTable(this.width);
+      this.#starts = [];
+    }
     const to = this.#table.intern(table.steps[state] ?? [], table.before[state] ?? -1);
     return { table: this.#table, state: to };
   }

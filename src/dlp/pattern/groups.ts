@@ -21,6 +21,8 @@ interface State {
 /** Where the ways of the next state come from, and which of them pass the group's borders in between. */
 interface Move {
   readonly to: State;
+  /** There is one way, and it passes no border. */
+  readonly plain: boolean;
   readonly from: Int32Array;
   readonly borders: Uint8Array;
 }
@@ -71,15 +73,20 @@ export class GroupFinder {
     ends[0] = -1;
     for (let at = match.start; at < match.end; at += 1) {
       const byteClass = classes[bytes[at] ?? 0] ?? 0;
-      const { to, from, borders } = state.moves[byteClass] ?? this.#extend(state, byteClass);
+      const { to, plain, from, borders } = state.moves[byteClass] ?? this.#extend(state, byteClass);
+      state = to;
+      if (plain) continue;
       for (let way = 0; way < from.length; way += 1) {
         const came = from[way] ?? 0;
         const passed = borders[way] ?? 0;
         nextStarts[way] = (passed & OPENS) === 0 ? (starts[came] ?? -1) : at;
         nextEnds[way] = (passed & CLOSES) === 0 ? (ends[came] ?? -1) : at;
       }
-      [starts, nextStarts, ends, nextEnds] = [nextStarts, starts, nextEnds, ends];
-      state = to;
+      const [oldStarts, oldEnds] = [starts, ends];
+      starts = nextStarts;
+      ends = nextEnds;
+      nextStarts = oldStarts;
+      nextEnds = oldEnds;
     }
     const after = match.end < bytes.length ? (classes[bytes[match.end] ?? 0] ?? 0) : this.#automaton.end;
     const last = (state.ends[after] ??= this.#endOf(state, after));
@@ -98,7 +105,9 @@ export class GroupFinder {
       // Who comes to the same step later is less preferred from here on.
       if (!ways.some((known) => known.step === step.next)) ways.push({ ...way, step: step.next });
     }
+    const [only] = ways;
     const move: Move = {
+      plain: ways.length === 1 && only?.from === 0 && only.borders === 0,
       to: this.#intern(
         ways.map(({ step }) => step),
         isWordByte(byte) ? 1 : 0,

@@ -39,7 +39,7 @@ export const CHAT_RULES: readonly Rule[] = [
       '1-A{U10}-{d13}-{x60}',
       'critical',
     ),
-    prefixed('slack-cookie', 'xoxd-', '[A-Za-z0-9%/+=-]{80,300}', '{A80}', 'critical', { entropy: 3.5 }),
+    prefixed('slack-cookie', 'xoxd-', '[A-Za-z0-9%/+=-]{80,200}', '{A80}', 'critical', { entropy: 3.5 }),
     {
       id: 'slack-webhook',
       keywords: ['hooks.slack.com/'],
@@ -165,9 +165,16 @@ export const CHAT_RULES: readonly Rule[] = [
     near('facebook-app-secret', ['facebook', 'fb_app_secret', 'instagram'], '[0-9a-f]{32}', '{x32}', 'critical'),
   ]),
   ...vendor('X', 'https://docs.x.com/resources/fundamentals/authentication/overview', [
-    prefixed('twitter-bearer-token', 'AAAAAAAAAAAAAAAAAAAAA', '[A-Za-z0-9%]{60,110}', '{A60}', 'critical', {
-      entropy: 3.2,
-    }),
+    prefixed(
+      'twitter-bearer-token',
+      'AAAAAAAAAAAAAAAAAAAAA',
+      '[B-Za-z0-9%][A-Za-z0-9%]{59,110}',
+      'b{A59}',
+      'critical',
+      {
+        entropy: 3.2,
+      },
+    ),
     near('twitter-access-token', ['twitter'], '[0-9]{15,20}-[A-Za-z0-9]{40}', '{d18}-{A40}', 'critical'),
     near(
       'twitter-secret',

@@ -19,8 +19,8 @@ export const REGISTRY_RULES: readonly Rule[] = [
     },
   ]),
   ...vendor('PyPI', 'https://pypi.org/help/#apitoken', [
-    prefixed('pypi-upload-token', 'pypi-AgEIcHlwaS5vcmc', '[\\w-]{50,1000}', '{w50}', 'critical'),
-    prefixed('testpypi-upload-token', 'pypi-AgENdGVzdC5weXBpLm9yZw', '[\\w-]{50,1000}', '{w50}', 'high'),
+    prefixed('pypi-upload-token', 'pypi-AgEIcHlwaS5vcmc', '[\\w-]{50,300}', '{w50}', 'critical'),
+    prefixed('testpypi-upload-token', 'pypi-AgENdGVzdC5weXBpLm9yZw', '[\\w-]{50,300}', '{w50}', 'high'),
   ]),
   ...vendor('RubyGems', 'https://guides.rubygems.org/api-key-scopes/', [
     prefixed('rubygems-api-key', 'rubygems_', '[0-9a-f]{48}', '{x48}', 'critical'),

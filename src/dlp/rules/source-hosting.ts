@@ -24,7 +24,7 @@ export const SOURCE_HOSTING_RULES: readonly Rule[] = [
     prefixed('gitlab-trigger-token', 'glptt-', '[0-9a-f]{40}', '{x40}', 'high'),
     prefixed('gitlab-feed-token', 'glft-', '[\\w-]{20,64}', '{w20}', 'medium'),
     prefixed('gitlab-incoming-mail-token', 'glimt-', '[\\w-]{25,64}', '{w25}', 'medium'),
-    prefixed('gitlab-kubernetes-agent-token', 'glagent-', '[\\w-]{50,1000}', '{w50}', 'critical'),
+    prefixed('gitlab-kubernetes-agent-token', 'glagent-', '[\\w-]{50,100}', '{w50}', 'critical'),
     prefixed('gitlab-scim-token', 'glsoat-', '[\\w-]{20,64}', '{w20}', 'high'),
     prefixed('gitlab-feature-flag-token', 'glffct-', '[\\w-]{20,64}', '{w20}', 'medium'),
   ]),
