@@ -5,9 +5,10 @@ import { LIMITS } from '../kernel/limits.ts';
 import { ContentDecoders, type ContentCoding } from '../platform/content-decoder.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Header } from '../schema/header.ts';
+import { isLongRange } from '../policy/ranges.ts';
 import { GrpcFrames } from '../protocol/grpc-frames.ts';
 import type { BodySource, BodyStep } from './body-reader.ts';
-import { headerTokens } from './headers.ts';
+import { headerTokens, headerValues } from './headers.ts';
 
 /**
  * Where a credential was put in, its answer is watched (SECURITY S13): an upstream that echoes requests, or an error
@@ -50,14 +51,23 @@ export class Echoes {
   }
 }
 
+const ACCEPTED_CODINGS = /^(?:grpc-)?accept-encoding$/i;
 const DECODABLE: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'deflate', 'br', 'zstd', 'identity']);
 
-/** The request asks for nothing that could not be looked at: whole answers, in codings that are undone here. */
-export function maskableRequest(headers: readonly Header[]): readonly Header[] {
+/**
+ * The request asks for nothing that could not be looked at: whole answers in codings that are undone here or, where the
+ * route lets it, long parts as they are.
+ */
+export function maskableRequest(headers: readonly Header[], ranges: boolean): readonly Header[] {
+  const wanted = headerValues(headers, 'range');
+  // A part of what is coded can't be undone.
+  if (ranges && wanted.length === 1 && wanted.every(isLongRange)) {
+    return [...headers.filter(([name]) => !ACCEPTED_CODINGS.test(name)), ['Accept-Encoding', 'identity']];
+  }
   const accepted = headerTokens(headers, 'accept-encoding').filter((token) =>
     DECODABLE.has((token.split(';', 1)[0] ?? '').trim()),
   );
-  const kept = headers.filter(([name]) => !/^(?:range|if-range|(?:grpc-)?accept-encoding)$/i.test(name));
+  const kept = headers.filter(([name]) => !/^(?:range|if-range)$/i.test(name) && !ACCEPTED_CODINGS.test(name));
   return [...kept, ['Accept-Encoding', accepted.length === 0 ? 'identity' : accepted.join(', ')]];
 }
 

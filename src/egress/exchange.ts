@@ -134,7 +134,7 @@ export class Exchange implements ActiveRequest {
   }
 
   async #forward(verdict: Allowed, filled: Filled, first: OutboundStep | null): Promise<Afterwards> {
-    const request = filledHead(this.facts, verdict.forward, filled, { framing: this.#framing, offer: this.#offer });
+    const request = filledHead(this.facts, verdict, filled, { framing: this.#framing, offer: this.#offer });
     const slot = verdict.forward.inject?.slot ?? null;
     const http1Only = this.#offer !== null;
     const idempotent = isIdempotent(this.facts.method);

@@ -31,7 +31,7 @@ export interface FilledHead {
 /** The head as the upstream gets it, with everything secret in. */
 export function filledHead(
   facts: RequestFacts,
-  { inject }: Extract<Verdict, { readonly kind: 'allow' }>['forward'],
+  { forward: { inject }, route }: Extract<Verdict, { readonly kind: 'allow' }>,
   filled: Filled,
   { framing, offer }: { readonly framing: Framing; readonly offer: WebSocketOffer | null },
 ): FilledHead {
@@ -41,7 +41,7 @@ export function filledHead(
       ? placed
       : injectCredential(placed, inject, reveal(credential.secret, 'inject'));
   const authority = authorityText(facts.scheme, facts.authority);
-  const asked = filledIds(filled).length === 0 ? headers : maskableRequest(headers);
+  const asked = filledIds(filled).length === 0 ? headers : maskableRequest(headers, route.route.range === true);
   const sent = upstreamHeaders(asked, framing, authority);
   const all = offer === null ? sent : upgradeRequest(sent, offer);
   return { head: serialiseRequestHead(facts.method, target, all), headers: all };

@@ -48,6 +48,9 @@ export const LIMITS = {
   /** Answers of one route in which a credential had to be masked: so many in that time are an alert (SECURITY S13). */
   echoesPerWindow: 3,
   echoWindowMs: 60_000,
+  /** Where `range: true` lets a part of such an answer be asked for: no shorter, and no more at once. */
+  maskedRangeBytes: 1 * KiB,
+  maskedRanges: 16,
   /** Bytes of a known value below which it is not scanned for (SECURITY S14). */
   knownValueMinChars: 8,
   knownValueMinBits: 28,

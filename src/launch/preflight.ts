@@ -155,7 +155,16 @@ function openRoutes(bottle: EffectiveBottle): readonly PreflightWarning[] {
             },
           ]
         : [];
-    return foreign;
+    const carries = route.auth !== undefined || route.placeholders !== undefined;
+    const parts: readonly PreflightWarning[] =
+      route.range === true && carries
+        ? [
+            note(
+              `parts of answers of ${route.host} may be asked for (range: true, ${place}): where it echoes a credential, up to seven characters can show at each end of one`,
+            ),
+          ]
+        : [];
+    return [...foreign, ...parts];
   });
 }
 

@@ -51,6 +51,7 @@ export const BOTTLE_EXAMPLES: Readonly<Record<string, string>> = {
   'egress.routes[].dlp.outbound_on_match': 'outbound_on_match: block',
   'egress.routes[].placeholders': 'placeholders: [{env: API_KEY, in: header, name: authorization}]',
   'egress.routes[].agent_credentials': 'agent_credentials: deny',
+  'egress.routes[].range': 'range: true',
   supervise: 'supervise: false',
   workspace: 'workspace: {mode: copy}',
   'workspace.mode': 'mode: copy',

@@ -69,6 +69,7 @@ export const BOTTLE_HELP: Readonly<Record<string, string>> = {
   'egress.routes[].placeholders[].name':
     'Header, parameter, field or JSON pointer, or the number of the path’s segment.',
   'egress.routes[].agent_credentials': 'For credentials of the agent’s own on a route without auth: allow or deny.',
+  'egress.routes[].range': 'true lets parts of an answer be asked for where a credential is put in.',
   'egress.model_tools': 'Tools that the model’s provider itself would run: deny, ask, allow or strip.',
   'egress.forge_writes': 'allow: the forge’s API may write repository content, round the git gate.',
   supervise: 'Whether the agent may ask you; default true.',

@@ -6,7 +6,15 @@ import type { HostPattern } from './host.ts';
  * `tls: passthrough` (SECURITY S24): the connection is held to its name and address, and nothing inside it is seen. So
  * a route that says it can promise nothing about what is inside.
  */
-const UNSEEN: readonly (keyof Route)[] = ['auth', 'placeholders', 'matches', 'git', 'dlp', 'agent_credentials'];
+const UNSEEN: readonly (keyof Route)[] = [
+  'auth',
+  'placeholders',
+  'matches',
+  'git',
+  'dlp',
+  'agent_credentials',
+  'range',
+];
 
 export function passthroughProblems(route: Route, pattern: HostPattern): readonly string[] {
   if (route.tls !== 'passthrough') return [];

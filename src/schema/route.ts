@@ -65,6 +65,8 @@ export const RouteSchema = z.strictObject({
   tls: z.enum(['passthrough']).optional(),
   placeholders: z.array(PlaceholderSchema).min(1).optional(),
   agent_credentials: z.enum(['allow', 'deny']).optional(),
+  /** Parts of an answer may be asked for although a credential went out with the request (SECURITY S13). */
+  range: z.boolean().optional(),
 });
 
 export type Route = z.infer<typeof RouteSchema>;

@@ -149,6 +149,7 @@ describe('S24 a route that is passed through can promise nothing of what is insi
     { host: HOST, dlp: { outbound_detectors: false } },
     { host: HOST, git: { fetch: true } },
     { host: HOST, agent_credentials: 'deny' },
+    { host: HOST, range: true },
     { host: HOST, auth: { scheme: 'Bearer', token_ref: 'T' } },
   ] as const)('%j', (route) => {
     expect(compilePolicy(configOf({}, [RouteSchema.parse({ ...route, tls: 'passthrough' })], 1)).ok).toBe(false);

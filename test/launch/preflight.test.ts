@@ -81,6 +81,18 @@ describe('preflight, what to think about', () => {
     expect(warnings.map(({ level, text }) => ({ level, text }))).toEqual([{ level: 'danger', text: says }]);
   });
 
+  it('S13 parts of answers are noted where a value is put in, and only there', () => {
+    const withAuth = preflight(partsOf(route('auth: {scheme: Bearer, token_ref: T}, range: true'), {}, false)).warnings;
+    expect(withAuth).toEqual([
+      {
+        level: 'note',
+        text: 'parts of answers of a.example may be asked for (range: true, bottles/acme.md:5): where it echoes a credential, up to seven characters can show at each end of one',
+        fix: [],
+      },
+    ]);
+    expect(preflight(partsOf(route('range: true'))).warnings).toEqual([]);
+  });
+
   it('S21 a proxy that resolves names is a danger, and said once', () => {
     expect(preflight(partsOf('supervise: false', {}, true)).warnings).toEqual([
       {

@@ -63,6 +63,7 @@ const route: fc.Arbitrary<Route> = fc
         { minLength: 1 },
       ),
       agent_credentials: fc.constantFrom('allow', 'deny'),
+      range: fc.boolean(),
     },
     { requiredKeys: ['host'] },
   )
