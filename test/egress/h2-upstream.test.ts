@@ -1,63 +1,17 @@
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { ServerHttp2Stream } from 'node:http2';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer, type TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { block, END_HEADERS, END_STREAM, frame, settings, TYPE } from './support/frames.ts';
+import { block, END_HEADERS, END_STREAM, frame, TYPE } from './support/frames.ts';
+import { startFrames } from './support/h2-frames-origin.ts';
 import { answeringStream, ask, openH2, startH2Origin } from './support/h2.ts';
 import { bottleCa, startHarness } from './support/harness.ts';
-import { mintFor, type Origin } from './support/origin.ts';
 
 const HOST = 'api.example.com';
 const run = promisify(execFile);
-
-/** A server that speaks HTTP/2 frame by frame: it says its piece once the request's HEADERS have come. */
-async function startFrames(bytes: readonly Buffer[]): Promise<Origin> {
-  const { certificate, key } = mintFor(HOST);
-  const sockets = new Set<TLSSocket>();
-  const server = createServer({ cert: certificate, key, ALPNProtocols: ['h2'] }, (socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    socket.write(settings());
-    let received = Buffer.alloc(0);
-    let said = false;
-    socket.on('data', (chunk: Buffer) => {
-      received = Buffer.concat([received, chunk]);
-      if (said || !hasHeaders(received.subarray(24))) return;
-      said = true;
-      socket.write(Buffer.concat(bytes));
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { address, port } = server.address() as AddressInfo;
-  return {
-    address,
-    port,
-    seen: [],
-    connections: () => sockets.size,
-    received: () => Buffer.alloc(0),
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-}
-
-function hasHeaders(frames: Buffer): boolean {
-  let rest = frames;
-  while (rest.length >= 9) {
-    if (rest[3] === TYPE.headers) return true;
-    rest = rest.subarray(9 + rest.readUIntBE(0, 3));
-  }
-  return false;
-}
 
 const HEAD = frame(TYPE.headers, END_HEADERS, 1, block([[':status', '200']]));
 const HALF = frame(TYPE.data, 0, 1, Buffer.from('half'));
@@ -80,7 +34,7 @@ describe('upstreams over HTTP/2 that go wrong', () => {
     { why: 'S23: a push, which nobody asked for', bytes: [frame(5, END_HEADERS, 1, Buffer.concat([Buffer.from([0, 0, 0, 2]), pushed])), HEAD, ALL], status: 200, cut: false, reason: 'allowed' },
     { why: 'S23: an ORIGIN frame', bytes: [frame(12, 0, 0, Buffer.from([0, 3, 97, 98, 99])), HEAD, ALL], status: 200, cut: false, reason: 'allowed' },
   ])('$why', async ({ bytes, status, cut, reason }) => {
-    await using origin = await startFrames(bytes);
+    await using origin = await startFrames(HOST, bytes);
     await using harness = await startHarness({
       routes: [{ host: HOST }],
       origins: { [`${HOST}:443`]: origin },

@@ -2,72 +2,17 @@ import { describe, expect, it, test } from 'vitest';
 import { acceptValue, checkUpgrade, type WebSocketOffer } from '../../src/egress/websocket-handshake.ts';
 import { readUpgrade } from '../../src/policy/websocket.ts';
 import type { Header } from '../../src/schema/header.ts';
-
-/** SECURITY S23: what opens a WebSocket, and what a server may answer. Each row changes one thing of a right one. */
-interface Change {
-  readonly why: string;
-  readonly method?: string;
-  readonly without?: string;
-  readonly add?: readonly Header[];
-}
-
-const REQUEST: readonly Header[] = [
-  ['Host', 'a.example'],
-  ['Connection', 'Upgrade'],
-  ['Upgrade', 'websocket'],
-  ['Sec-WebSocket-Version', '13'],
-  ['Sec-WebSocket-Key', 'dGhlIHNhbXBsZSBub25jZQ=='],
-];
-
-const changed = (from: readonly Header[], { without, add = [] }: Change): readonly Header[] => [
-  ...from.filter(([name]) => name !== without),
-  ...add,
-];
-const instead = (why: string, name: string, value: string): Change => ({ why, without: name, add: [[name, value]] });
-
-const ASKED: readonly Change[] = [
-  { why: 'as RFC 6455 says' },
-  instead('another case', 'Upgrade', 'WebSocket'),
-  instead('more in Connection', 'Connection', 'keep-alive, Upgrade'),
-  { why: 'Connection on two lines', add: [['Connection', 'keep-alive']] },
-  { why: 'a length of 0', add: [['Content-Length', '0']] },
-  { why: 'an extension', add: [['Sec-WebSocket-Extensions', 'permessage-deflate']] },
-  { why: 'a sub-protocol', add: [['Sec-WebSocket-Protocol', 'v1.chat']] },
-];
-
-const REFUSED: readonly Change[] = [
-  instead('HTTP/2 in clear', 'Upgrade', 'h2c'),
-  instead('TLS in mid-connection', 'Upgrade', 'TLS/1.2'),
-  instead('a list of protocols', 'Upgrade', 'websocket, h2c'),
-  instead('a version of the protocol', 'Upgrade', 'websocket/13'),
-  instead('an empty Upgrade', 'Upgrade', ''),
-  instead('something like it', 'Upgrade', 'websockets'),
-  { why: 'Upgrade twice', add: [['Upgrade', 'websocket']] },
-  { why: 'two Upgrades', add: [['Upgrade', 'h2c']] },
-  { why: 'HTTP2-Settings beside it', add: [['HTTP2-Settings', 'AAMAAABk']] },
-  { why: 'no Connection', without: 'Connection' },
-  instead('a Connection that does not name it', 'Connection', 'keep-alive'),
-  instead('a Connection that closes', 'Connection', 'close'),
-  instead('a Connection like it', 'Connection', 'upgraded'),
-  { why: 'POST', method: 'POST' },
-  { why: 'HEAD', method: 'HEAD' },
-  { why: 'PUT', method: 'PUT' },
-  { why: 'OPTIONS', method: 'OPTIONS' },
-  { why: 'no version', without: 'Sec-WebSocket-Version' },
-  instead('version 8', 'Sec-WebSocket-Version', '8'),
-  instead('version 14', 'Sec-WebSocket-Version', '14'),
-  instead('a list of versions', 'Sec-WebSocket-Version', '13, 8'),
-  { why: 'the version twice', add: [['Sec-WebSocket-Version', '13']] },
-  { why: 'no key', without: 'Sec-WebSocket-Key' },
-  instead('an empty key', 'Sec-WebSocket-Key', ''),
-  instead('a key of 15 bytes', 'Sec-WebSocket-Key', 'dGhlIHNhbXBsZSBub25j'),
-  instead('a key of 17 bytes', 'Sec-WebSocket-Key', 'dGhlIHNhbXBsZSBub25jZTE='),
-  instead('a key that is no base64', 'Sec-WebSocket-Key', 'dGhlIHNhbXBsZSBub25j!Q=='),
-  instead('a key with loose bits', 'Sec-WebSocket-Key', 'dGhlIHNhbXBsZSBub25jZR=='),
-  { why: 'two keys', add: [['sec-websocket-key', 'dGhlIHNhbXBsZSBub25jZQ==']] },
-  { why: 'a body by its length', add: [['Content-Length', '5']] },
-  { why: 'a chunked body', add: [['Transfer-Encoding', 'chunked']] },
-];
+import {
+  ASKED,
+  brokenAnswers,
+  changed,
+  COMPRESSION,
+  REFUSED,
+  TAKEN,
+  UPGRADE,
+  upgradeAnswer,
+  type UpgradeChange,
+} from '../protocol/vectors/upgrades.ts';
 
 const NONCE = 'dGhlIHNhbXBsZSBub25jZQ==';
 const OFFER: WebSocketOffer = {
@@ -76,47 +21,7 @@ const OFFER: WebSocketOffer = {
   deflate: { answer: 'permessage-deflate', windowBits: 15 },
 };
 const OFFERED: readonly Header[] = [['Sec-WebSocket-Protocol', 'v1.chat, v2.chat']];
-const ANSWER: readonly Header[] = [
-  ['Upgrade', 'websocket'],
-  ['Connection', 'Upgrade'],
-  ['Sec-WebSocket-Accept', acceptValue(NONCE)],
-];
-const DEFLATE = 'permessage-deflate; server_no_context_takeover; client_no_context_takeover';
-const EXTENSIONS = 'Sec-WebSocket-Extensions';
-const PROTOCOL = 'Sec-WebSocket-Protocol';
-
-const TAKEN: readonly Change[] = [
-  { why: 'as it should be' },
-  instead('another case', 'Upgrade', 'WebSocket'),
-  instead('more in Connection', 'Connection', 'keep-alive, upgrade'),
-  { why: 'an offered sub-protocol', add: [[PROTOCOL, 'v2.chat']] },
-  { why: 'compression as offered', add: [[EXTENSIONS, DEFLATE]] },
-];
-
-const BROKEN: readonly Change[] = [
-  { why: 'no Upgrade', without: 'Upgrade' },
-  instead('another protocol', 'Upgrade', 'h2c'),
-  { why: 'Upgrade twice', add: [['Upgrade', 'websocket']] },
-  { why: 'no Connection', without: 'Connection' },
-  instead('a Connection that closes', 'Connection', 'close'),
-  { why: 'no accept value', without: 'Sec-WebSocket-Accept' },
-  instead('an empty accept value', 'Sec-WebSocket-Accept', ''),
-  instead('the nonce itself', 'Sec-WebSocket-Accept', NONCE),
-  instead('the value of another nonce', 'Sec-WebSocket-Accept', acceptValue(OFFER.agentNonce)),
-  instead('the value in small letters', 'Sec-WebSocket-Accept', acceptValue(NONCE).toLowerCase()),
-  { why: 'two accept values', add: [['Sec-WebSocket-Accept', acceptValue(NONCE)]] },
-  { why: 'a sub-protocol that was not offered', add: [[PROTOCOL, 'v3.chat']] },
-  { why: 'a sub-protocol in another case', add: [[PROTOCOL, 'V1.chat']] },
-  { why: 'both sub-protocols', add: [[PROTOCOL, 'v1.chat, v2.chat']] },
-  { why: 'two sub-protocols', add: [[PROTOCOL, 'v1.chat'], [PROTOCOL, 'v2.chat']] },
-  { why: 'an empty sub-protocol', add: [[PROTOCOL, '']] },
-  { why: 'another extension', add: [[EXTENSIONS, 'x-webkit-deflate-frame']] },
-  { why: 'two extensions', add: [[EXTENSIONS, `${DEFLATE}, x-other`]] },
-  { why: 'the extension twice', add: [[EXTENSIONS, DEFLATE], [EXTENSIONS, DEFLATE]] },
-  { why: 'compression with its context kept', add: [[EXTENSIONS, 'permessage-deflate']] },
-  { why: 'a parameter that was not offered', add: [[EXTENSIONS, `${DEFLATE}; client_max_window_bits=10`]] },
-  { why: 'an unknown parameter', add: [[EXTENSIONS, `${DEFLATE}; fast`]] },
-]; // prettier-ignore
+const BROKEN = brokenAnswers(NONCE, acceptValue);
 
 describe('S23: upgrades', () => {
   test('the tables have at least sixty vectors', () => {
@@ -124,11 +29,11 @@ describe('S23: upgrades', () => {
   });
 
   it.each(ASKED)('asked: $why', (change) => {
-    expect(readUpgrade({ method: 'GET', headers: changed(REQUEST, change) })).toEqual({ kind: 'websocket' });
+    expect(readUpgrade({ method: 'GET', headers: changed(UPGRADE, change) })).toEqual({ kind: 'websocket' });
   });
 
   it.each(REFUSED)('refused: $why', (change) => {
-    const wish = readUpgrade({ method: change.method ?? 'GET', headers: changed(REQUEST, change) });
+    const wish = readUpgrade({ method: change.method ?? 'GET', headers: changed(UPGRADE, change) });
     expect(wish.kind).toBe('refused');
   });
 
@@ -136,8 +41,12 @@ describe('S23: upgrades', () => {
     expect(readUpgrade({ method: 'POST', headers: [['Connection', 'keep-alive']] })).toEqual({ kind: 'none' });
   });
 
-  const check = (change: Change, offer = OFFER): boolean =>
-    checkUpgrade({ version: '1.1', status: 101, statusText: '', headers: changed(ANSWER, change) }, offer, OFFERED).ok;
+  const check = (change: UpgradeChange, offer = OFFER): boolean =>
+    checkUpgrade(
+      { version: '1.1', status: 101, statusText: '', headers: changed(upgradeAnswer(acceptValue(NONCE)), change) },
+      offer,
+      OFFERED,
+    ).ok;
 
   it.each(TAKEN)('answered: $why', (change) => {
     expect(check(change)).toBe(true);
@@ -148,6 +57,6 @@ describe('S23: upgrades', () => {
   });
 
   it('answered wrongly: compression that was not offered', () => {
-    expect(check({ why: '', add: [[EXTENSIONS, DEFLATE]] }, { ...OFFER, deflate: null })).toBe(false);
+    expect(check({ why: '', add: [COMPRESSION] }, { ...OFFER, deflate: null })).toBe(false);
   });
 });

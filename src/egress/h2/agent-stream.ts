@@ -59,7 +59,7 @@ export class AgentStream extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: (failure?: Error | null) => void): void {
-    if (this.#stream.destroyed || this.#stream.writableEnded) {
+    if (this.#stream.destroyed) {
       done();
       return;
     }
@@ -152,9 +152,12 @@ export class AgentStream extends Duplex {
   }
 
   #deliverAtFinish(): void {
-    this.#stream.once('finish', () => {
-      this.#deliver();
-    });
+    // The stack ends a stream that was opened by HEAD before anything is answered.
+    if (this.#request?.method === 'HEAD') this.#deliver();
+    else
+      this.#stream.once('finish', () => {
+        this.#deliver();
+      });
   }
 
   #passOn(bytes: Uint8Array, done: (failure?: Error | null) => void): void {

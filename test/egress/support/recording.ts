@@ -22,15 +22,19 @@ export async function startRecording({ answer, ...options }: RecordingOptions = 
   let taken: string[] = [];
   let heads: string[] = [];
   const unread = new Map<Socket, string>();
+  /** What these carry by now is no HTTP. */
+  const switched = new WeakSet<Socket>();
   const origin = await startRawOrigin((socket) => {
     unread.set(socket, '');
     socket.on('end', () => socket.end());
     socket.on('data', (chunk: Buffer) => {
+      if (switched.has(socket)) return;
       let text = `${unread.get(socket) ?? ''}${chunk.toString('latin1')}`;
       for (let request = readRequest(text); request !== null; request = readRequest(text)) {
         text = text.slice(request.length);
         taken.push(request.line);
         heads.push(request.head);
+        if (/\r\nupgrade: /i.test(request.head)) switched.add(socket);
         if (answer !== undefined) answer(request.head, socket);
         else socket.write(request.line.startsWith('HEAD ') ? OK.slice(0, -2) : OK);
       }
