@@ -36,6 +36,7 @@ export const ERROR_CODES = [
   'editor_failed',
   'migration_failed',
   'cancelled',
+  'audit_invalid',
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
