@@ -100,3 +100,11 @@ export const ResumeOptionsSchema = z.object({
 export const MetricsOptionsSchema = z.object({ listen: ListenSchema.optional(), json: z.boolean().default(false) });
 
 export const ReloadOptionsSchema = z.object({ bottle: z.array(z.string()), json: z.boolean().default(false) });
+
+export const AuditVerifyOptionsSchema = z.object({
+  key: z.string().optional(),
+  allowOpen: z.boolean().default(false),
+  json: z.boolean().default(false),
+});
+export const AuditShowOptionsSchema = z.object({ json: z.boolean().default(false) });
+export const AuditExportOptionsSchema = z.object({ format: z.enum(['jsonl', 'csv']) });

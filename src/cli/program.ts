@@ -12,6 +12,7 @@ import { stopBottles } from './commands/stop.ts';
 import { UNBUILT_COMMANDS } from './commands/unbuilt.ts';
 import type { CliContext } from './context.ts';
 import { addCompletion, addManifests, addWork } from './program-more.ts';
+import { addRecords } from './program-records.ts';
 import { bottleOption, collect, example, parseListen, type Done } from './program-parts.ts';
 import { version } from './version.ts';
 
@@ -49,6 +50,7 @@ export function buildProgram(context: CliContext): (argv: readonly string[]) => 
   addListing(program, context, done);
   addManifests(program, context, done);
   addWork(program, context, done);
+  addRecords(program, context, done);
   addCompletion(program, context, done);
   addUnbuilt(program);
 

@@ -10,7 +10,8 @@ import { systemClock } from '../platform/clock.ts';
 import type { BottleListener } from '../ports/backend.ts';
 import type { GatewaySecrets } from '../schema/gateway-config.ts';
 import type { BottlePlan } from '../schema/plan.ts';
-import type { BottlePaths } from '../state/paths.ts';
+import type { BottlePaths, HomePaths } from '../state/paths.ts';
+import { keepAudit } from './audit.ts';
 import type { AllocateUid } from './bottle.ts';
 import { serveControl, type BundleControl } from './control.ts';
 import { egressDocument, type Handover } from './handover.ts';
@@ -22,6 +23,7 @@ export interface BottleBundleParts {
     readonly plan: Pick<BottlePlan, 'gateway'>;
     readonly userName: string;
     readonly allocateUid: AllocateUid | null;
+    readonly paths: HomePaths;
   };
   readonly paths: BottlePaths;
   readonly handover: Handover;
@@ -41,6 +43,21 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Bottl
   const { options, paths, handover, listeners, scope } = parts;
   const record = openForAppend(paths.record, scope);
   const log = openForAppend(paths.log, scope);
+  const onLog = (from: string, line: string): void => {
+    fs.writeSync(log, `${systemClock.timestamp()} ${from}: ${line}\n`);
+  };
+  keepAudit(
+    {
+      home: options.paths,
+      slug: options.plan.gateway.slug,
+      paths,
+      clock: systemClock,
+      onProblem: (why) => {
+        onLog('bundle', why);
+      },
+    },
+    scope,
+  );
   const { peers } = parts;
   const watched = peers === undefined ? [] : [peers.company, peers.tcp, peers.tcp6];
   const descriptors = [record, ...listeners.map(({ fd }) => fd), ...watched];
@@ -80,9 +97,7 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Bottl
         document: documentOf(options.plan.gateway, handover.secrets),
       },
     ],
-    onLog: (from, line) => {
-      fs.writeSync(log, `${systemClock.timestamp()} ${from}: ${line}\n`);
-    },
+    onLog,
   });
   scope.defer('bundle', async () => {
     await bundle.stop();

@@ -14,6 +14,7 @@ import { systemClock } from '../platform/clock.ts';
 import { noteInHistory } from '../state/history.ts';
 import { tryLock } from '../state/lock.ts';
 import { bottlePaths, type HomePaths } from '../state/paths.ts';
+import { recoverAudit } from './audit.ts';
 
 /**
  * What a crash left, found by the journals and put away. An orphan whose agent had begun keeps its workspace and home
@@ -119,11 +120,13 @@ function perform(paths: HomePaths, action: CleanupAction): void {
     case 'remove':
       if (action.path !== bottlePaths(paths, action.slug).root) removePlace(action.path);
       else {
+        recoverAudit(paths, bottlePaths(paths, action.slug), action.slug, systemClock);
         removeBottle(paths, action.slug);
         note(paths, action.slug, 'removed');
       }
       return;
     case 'preserve':
+      recoverAudit(paths, bottlePaths(paths, action.slug), action.slug, systemClock);
       preserveOrphan(paths, action.slug);
       return;
   }

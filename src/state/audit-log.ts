@@ -115,6 +115,7 @@ export class AuditLog {
   }
 
   #write(kind: AuditKind, body: AuditBody): void {
+    if (this.#closed) throw new BottleError('audit_invalid', { message: 'the record is closed' });
     const next = appendToChain(this.#head, { at: this.#parts.clock.timestamp(), kind, body }, sha256);
     const bytes = Buffer.from(`${next.line}\n`);
     try {

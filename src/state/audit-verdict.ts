@@ -47,15 +47,21 @@ export interface CheckedAudit {
   readonly spooled: number;
 }
 
+/** How far the record of that name is known to have come. */
+export type KnownHeadOf = (name: { readonly slug: string; readonly startedAt: string }) => ChainHead | null;
+
 /** Reads the record from its first line to its last. A line without its end is torn only where nothing follows it. */
-export function checkAudit(place: string): CheckedAudit {
+export function checkAudit(place: string, knownHeadOf: KnownHeadOf = () => null): CheckedAudit {
   let state = UNCHECKED;
   let spooled = 0;
+  let known: ChainHead | null = null;
+  let lastLine = 0;
   const parts = auditParts(place);
   for (const [index, file] of parts.entries()) {
     let number = 0;
     for (const { text, ended, bytes } of linesOf(file)) {
       number += 1;
+      lastLine = number;
       const fault = (why: string): CheckedAudit => ({
         verdict: { kind: 'tampered', file, line: number, why },
         state,
@@ -64,20 +70,35 @@ export function checkAudit(place: string): CheckedAudit {
       if (!ended) {
         if (index < parts.length - 1) return fault('the line has no end, and more follows');
         if (state.sealed !== null) return fault('something follows the seal');
-        return { verdict: openVerdict(state, bytes, file), state, spooled };
+        return { verdict: verdictOf(state, { tornBytes: bytes, file, line: number, known }), state, spooled };
       }
       const next = checkLine(state, text, { digest: sha256, verify: verifySignature });
       if (!next.ok) return fault(next.error);
       state = next.value.state;
+      if (next.value.kind === 'opened' && state.opened !== null) known = knownHeadOf(state.opened);
+      if (state.head.records === known?.records && state.head.hash !== known.hash)
+        return fault('this host knows another record in its place');
       if (next.value.kind === 'decision' || next.value.kind === 'unreadable') spooled += 1;
     }
   }
-  return { verdict: openVerdict(state, 0, parts.at(-1) ?? place), state, spooled };
+  const end = { tornBytes: 0, file: parts.at(-1) ?? place, line: lastLine, known };
+  return { verdict: verdictOf(state, end), state, spooled };
 }
 
-function openVerdict(state: CheckState, tornBytes: number, file: string): AuditVerdict {
+interface EndOfRecord {
+  readonly tornBytes: number;
+  readonly file: string;
+  readonly line: number;
+  readonly known: ChainHead | null;
+}
+
+function verdictOf(state: CheckState, { tornBytes, file, line, known }: EndOfRecord): AuditVerdict {
   const { head, opened, sealed, signedHead } = state;
-  if (opened === null) return { kind: 'tampered', file, line: 1, why: 'it has no record that opens it' };
+  if (opened === null) return { kind: 'tampered', file, line, why: 'it has no record that opens it' };
+  if (known !== null && head.records < known.records) {
+    const missing = String(known.records - head.records);
+    return { kind: 'tampered', file, line, why: `${missing} records are missing that this host knows of` };
+  }
   const { slug, startedAt, keyId, publicKey } = opened;
   const whole = { head, slug, startedAt, keyId, publicKey };
   return sealed === null
@@ -91,7 +112,7 @@ interface Line {
   readonly ended: boolean;
 }
 
-function* linesOf(file: string): Generator<Line> {
+export function* linesOf(file: string): Generator<Line> {
   const descriptor = fs.openSync(file, 'r');
   try {
     let held: Buffer[] = [];

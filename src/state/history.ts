@@ -25,6 +25,14 @@ const RowSchema = z.strictObject({
 });
 export type PastBottle = z.infer<typeof RowSchema>;
 
+/** How far a bottle's record is known to have come: what has less was cut (SECURITY S35). */
+const HeadRowSchema = z.strictObject({ records: z.int(), hash: z.string() });
+export type KnownHead = z.infer<typeof HeadRowSchema>;
+export interface RecordName {
+  readonly slug: string;
+  readonly startedAt: string;
+}
+
 /** Each takes the file from the version before it to its own; `user_version` counts those that were applied. */
 const MIGRATIONS = [
   `CREATE TABLE bottles (
@@ -40,6 +48,13 @@ const MIGRATIONS = [
    ) STRICT;
    CREATE UNIQUE INDEX bottles_start ON bottles (slug, started_at);
    CREATE INDEX bottles_by_time ON bottles (started_at);`,
+  `CREATE TABLE audit_heads (
+     slug TEXT NOT NULL,
+     started_at TEXT NOT NULL,
+     records INTEGER NOT NULL,
+     hash TEXT NOT NULL,
+     PRIMARY KEY (slug, started_at)
+   ) STRICT;`,
 ];
 
 const BUSY_MS = 2_000;
@@ -96,6 +111,23 @@ export class History implements Disposable {
          WHERE id = (SELECT max(id) FROM bottles WHERE slug = ?)`,
       )
       .run(outcome, endedAt, exitCode, slug);
+  }
+
+  noteHead({ slug, startedAt }: RecordName, { records, hash }: KnownHead): void {
+    this.#database
+      .prepare(
+        `INSERT INTO audit_heads (slug, started_at, records, hash) VALUES (?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET records = excluded.records, hash = excluded.hash
+         WHERE excluded.records > records`,
+      )
+      .run(slug, startedAt, records, hash);
+  }
+
+  knownHead({ slug, startedAt }: RecordName): KnownHead | null {
+    const row = this.#database
+      .prepare('SELECT records, hash FROM audit_heads WHERE slug = ? AND started_at = ?')
+      .get(slug, startedAt);
+    return row === undefined ? null : HeadRowSchema.parse(row);
   }
 
   /** Newest first. */

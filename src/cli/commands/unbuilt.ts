@@ -4,7 +4,6 @@ export const UNBUILT_COMMANDS: readonly { readonly name: string; readonly does: 
   { name: 'supervise', does: 'answer what agents ask' },
   { name: 'check', does: 'attack a bottle from inside' },
   { name: 'scan', does: 'look for secrets in files' },
-  { name: 'audit', does: 'verify the record' },
   { name: 'learn', does: 'turn refusals into proposals' },
   { name: 'image', does: 'build and list images' },
 ];
