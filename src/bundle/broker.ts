@@ -227,8 +227,14 @@ class Broker implements RunningBundle {
       return;
     }
     if (this.#initGone) return;
+    const waiting = this.#takeWaiting(name);
+    if (this.#requested && waiting === null) {
+      // Ordered before init heard of the stop; the listeners may be closed by now.
+      this.#tell({ event: 'exited', service: name, instance, code: null, signal: 'SIGTERM' });
+      return;
+    }
     plan.beforeStart?.();
-    const launched = this.#takeWaiting(name) ?? launch(plan, { input: false, descriptors: plan.descriptors });
+    const launched = waiting ?? launch(plan, { input: false, descriptors: plan.descriptors });
     giveSecrets(launched, document);
     const { child } = launched;
     this.#live.set(name, { ...launched, instance });

@@ -2,7 +2,6 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { BottleError } from '../kernel/errors.ts';
 import { LIMITS } from '../kernel/limits.ts';
-import { ignoreUnlessAwaited } from '../kernel/promises.ts';
 import { Scope } from '../kernel/scope.ts';
 import type { Secret } from '../kernel/secret.ts';
 import type { RunningBundle } from '../bundle/broker.ts';
@@ -11,13 +10,12 @@ import type { Random } from '../ports/random.ts';
 import { setPlainUmask } from '../platform/processes.ts';
 import { noteInHistory } from '../state/history.ts';
 import type { Journal } from '../state/journal.ts';
-import type { ReachedLimit } from '../schema/limits.ts';
 import { removeBottle, writeBottleFile, type BottleFile } from '../state/bottles.ts';
 import { bottlePaths, ensurePrivateDirectory, type BottlePaths } from '../state/paths.ts';
 import { refreshHome, writeHome, writeNssDatabase, writeTrust } from './bottle-files.ts';
-import { startBottleBundle } from './bundle.ts';
+import { startBottleBundle, type BottleBundle } from './bundle.ts';
 import { openDoor } from './door.ts';
-import { checkDisk, watchDisk } from './disk-watch.ts';
+import { checkDisk, limitDisk } from './disk-watch.ts';
 import { prepareHandover, type Handover } from './handover.ts';
 import { openState, RESUME_FAILED, type OpenState, type StateOptions } from './open-state.ts';
 import { runSteps, type Step } from './steps.ts';
@@ -51,6 +49,10 @@ export interface LaunchedBottle extends AsyncDisposable {
   readonly notices: readonly string[];
   /** Lets the agent in and waits for its end. A bundle that ends unasked ends the agent too, and is the error. */
   run(): Promise<AgentExit>;
+  /**
+   * What the agent has under way with the gateway may end within `LIMITS.drainMs`, and nothing new begins; then TERM, and
+   * KILL after the grace. Without a grace it is killed at once.
+   */
   stop(graceMs: number): Promise<void>;
   /** Ends everything that runs; the state stays for `settle`. */
   end(): Promise<void>;
@@ -67,6 +69,7 @@ interface Context {
   readonly handover: Handover;
   gated: GatedBottle | null;
   bundle: RunningBundle | null;
+  drain: BottleBundle['drain'] | null;
   proof: Proof | null;
 }
 
@@ -78,7 +81,8 @@ export async function launchBottle(options: LaunchOptions): Promise<LaunchedBott
   const backendPlan = await options.backend.plan(plan);
   const state = openState(options, paths);
   const scope = new Scope();
-  const context: Context = { options, paths, journal: state.journal, handover, gated: null, bundle: null, proof: null };
+  const nothingYet = { gated: null, bundle: null, drain: null, proof: null };
+  const context: Context = { options, paths, journal: state.journal, handover, ...nothingYet };
   try {
     const observer = {
       journal: (entry: Parameters<Journal['append']>[0]): void => {
@@ -167,14 +171,19 @@ function steps(backendPlan: unknown): readonly Step<Context>[] {
       name: 'bundle',
       announce: ({ paths }) => ({ control: paths.control, log: paths.log }),
       run: async (context, scope) => {
-        const { bundle, serveControl } = await startBottleBundle({
+        const gated = need(context.gated, 'bottle');
+        const { bundle, drain, serveControl } = await startBottleBundle({
           options: context.options,
           paths: context.paths,
           handover: context.handover,
-          listeners: need(context.gated, 'bottle').listeners,
+          listeners: gated.listeners,
+          closeListeners: () => {
+            gated.closeListeners();
+          },
           scope,
         });
         context.bundle = bundle;
+        context.drain = drain;
         await bundle.ready;
         await serveControl();
       },
@@ -232,6 +241,9 @@ function launched(context: Context, scope: Scope, state: OpenState): LaunchedBot
   const { options, paths } = context;
   const gated = need(context.gated, 'bottle');
   const bundle = need(context.bundle, 'bundle');
+  const drain = need(context.drain, 'bundle');
+  const agentEnded = Promise.withResolvers<undefined>();
+  let stopping = false;
   const update = (change: Partial<BottleFile>): void => {
     writeBottleFile(options.paths, { ...state.file, agentStarted: true, ...change });
   };
@@ -251,11 +263,21 @@ function launched(context: Context, scope: Scope, state: OpenState): LaunchedBot
         (name) => [name, need(options.values.get(`env:${name}`) ?? null, 'secrets')] as const,
       );
       const everything = { ...env, ...Object.fromEntries(forwarded), ...context.handover.standIns };
-      await using disk = limitDisk(context, gated);
+      await using disk = limitDisk({
+        paths,
+        journal: state.journal,
+        gated,
+        limitBytes: options.plan.resources.diskBytes,
+      });
       await using _door = await openDoor({ paths, gated, env: everything, cwd, random: options.random });
       const agent = gated.run({ argv, cwd, env: everything, ownTerminal: options.terminal !== null });
-      const bundleEnd = bundle.ended.then((exit) => ({ bundle: exit }));
-      const first = await Promise.race([agent.then((exit) => ({ agent: exit })), bundleEnd]);
+      const agentEnd = agent
+        .then((exit) => ({ agent: exit }))
+        .finally(() => {
+          agentEnded.resolve(undefined);
+        });
+      const bundleEnd = bundle.ended.then(async (exit) => (stopping ? await agentEnd : { bundle: exit }));
+      const first = await Promise.race([agentEnd, bundleEnd]);
       if ('agent' in first) return { ...first.agent, reached: [...first.agent.reached, ...disk.reached()] };
       await gated.stop(0);
       await agent;
@@ -263,7 +285,11 @@ function launched(context: Context, scope: Scope, state: OpenState): LaunchedBot
         message: `the bundle ended, and the bottle with it: ${first.bundle.reason}`,
       });
     },
-    stop: (graceMs) => gated.stop(graceMs),
+    stop: async (graceMs) => {
+      stopping = true;
+      if (graceMs > 0) await Promise.race([drain(), agentEnded.promise]);
+      await gated.stop(graceMs);
+    },
     end,
     preserve: (reason, exitCode) => {
       update({ preserved: { reason, exitCode } });
@@ -287,25 +313,4 @@ function noteEnd(
   noteInHistory(paths.home, (history) => {
     history.end({ slug: plan.slug, outcome, exitCode, endedAt: clock.timestamp() });
   });
-}
-
-/** Over its limit of disk, the bottle is ended; its work is kept, as after any end. */
-function limitDisk(
-  { options, paths, journal }: Context,
-  gated: GatedBottle,
-): AsyncDisposable & { reached(): readonly ReachedLimit[] } {
-  const limit = options.plan.resources.diskBytes;
-  if (limit === undefined) return { reached: () => [], [Symbol.asyncDispose]: () => Promise.resolve() };
-  const watch = watchDisk({
-    paths,
-    limitBytes: limit,
-    onReached: () => {
-      journal.append({ step: 'disk-limit', detail: { bytes: limit } });
-      gated.stop(0).catch(ignoreUnlessAwaited);
-    },
-  });
-  return {
-    reached: () => (watch.reached ? [{ resource: 'disk', limit }] : []),
-    [Symbol.asyncDispose]: () => watch[Symbol.asyncDispose](),
-  };
 }

@@ -28,6 +28,7 @@ export interface BottleBundleParts {
   readonly paths: BottlePaths;
   readonly handover: Handover;
   readonly listeners: readonly BottleListener[];
+  readonly closeListeners: () => void;
   /** For listeners on the host; a bottle's own are in its namespace, where there is nobody else. */
   readonly peers?: PeerDescriptors;
   readonly scope: Scope;
@@ -35,6 +36,8 @@ export interface BottleBundleParts {
 
 export interface BottleBundle {
   readonly bundle: RunningBundle;
+  /** What is under way may end (`LIMITS.drainMs`), what comes now is refused; resolves when the bundle has ended. */
+  readonly drain: () => Promise<void>;
   /** Opens the control socket; to be called once the bundle is ready. */
   readonly serveControl: () => Promise<BundleControl>;
 }
@@ -99,11 +102,15 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Bottl
     ],
     onLog,
   });
-  scope.defer('bundle', async () => {
-    await bundle.stop();
-  });
+  const drain = async (): Promise<void> => {
+    const ended = bundle.stop();
+    parts.closeListeners();
+    await ended;
+  };
+  scope.defer('bundle', drain);
   return {
     bundle,
+    drain,
     serveControl: () =>
       serveControl({
         paths,

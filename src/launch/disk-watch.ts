@@ -1,5 +1,9 @@
 import { BottleError } from '../kernel/errors.ts';
+import { ignoreUnlessAwaited } from '../kernel/promises.ts';
 import { sizeText } from '../policy/resources.ts';
+import type { GatedBottle } from '../ports/backend.ts';
+import type { ReachedLimit } from '../schema/limits.ts';
+import type { Journal } from '../state/journal.ts';
 import type { BottlePaths } from '../state/paths.ts';
 import { runInTree } from './tree-box.ts';
 
@@ -8,8 +12,8 @@ import { runInTree } from './tree-box.ts';
  * in the box that every look into an agent's tree needs (SECURITY S1). The workspace of mode `bind` is the operator's own
  * and does not count.
  */
-export interface DiskWatch extends AsyncDisposable {
-  readonly reached: boolean;
+export interface DiskLimit extends AsyncDisposable {
+  reached(): readonly ReachedLimit[];
 }
 
 /** Looks that fail one after the other: a tree that can't be measured is treated as one that is too large. */
@@ -23,14 +27,16 @@ const SHARE_OF_TIME = 0.1;
 /** Side by side: in the bottle one lies in the other, and would be counted twice. */
 const SHOWN = { workspace: '/measured/workspace', home: '/measured/home' } as const;
 
-export interface DiskWatchOptions {
+export interface DiskLimitOptions {
   readonly paths: BottlePaths;
-  readonly limitBytes: number;
-  /** Called once, when it is over the limit. */
-  readonly onReached: () => void;
+  readonly journal: Journal;
+  readonly gated: GatedBottle;
+  readonly limitBytes: number | undefined;
 }
 
-export function watchDisk({ paths, limitBytes, onReached }: DiskWatchOptions): DiskWatch {
+/** Over its limit the bottle is ended; its work is kept, as after any end. */
+export function limitDisk({ paths, journal, gated, limitBytes }: DiskLimitOptions): DiskLimit {
+  if (limitBytes === undefined) return { reached: () => [], [Symbol.asyncDispose]: () => Promise.resolve() };
   let reached = false;
   let failures = 0;
   let ended = false;
@@ -43,7 +49,8 @@ export function watchDisk({ paths, limitBytes, onReached }: DiskWatchOptions): D
     if (ended) return;
     if (failures >= FAILURES || (bytes ?? 0) > limitBytes) {
       reached = true;
-      onReached();
+      journal.append({ step: 'disk-limit', detail: { bytes: limitBytes } });
+      gated.stop(0).catch(ignoreUnlessAwaited);
       return;
     }
     const waitMs = (bytes ?? limitBytes) > limitBytes / 2 ? CLOSE_MS : QUIET_MS;
@@ -56,9 +63,7 @@ export function watchDisk({ paths, limitBytes, onReached }: DiskWatchOptions): D
   };
   lookAfter(CLOSE_MS);
   return {
-    get reached() {
-      return reached;
-    },
+    reached: () => (reached ? [{ resource: 'disk', limit: limitBytes }] : []),
     [Symbol.asyncDispose]: async () => {
       ended = true;
       clearTimeout(timer);

@@ -83,6 +83,9 @@ export async function startGatewayAlone(options: GatewayAloneOptions): Promise<G
       paths,
       handover,
       listeners: [{ role: 'proxy', fd: listener.fd }],
+      closeListeners: () => {
+        listener.close();
+      },
       ...(options.auth ? {} : { peers: watchPeers(paths.runtime, scope) }),
       scope,
     });

@@ -10,6 +10,7 @@ export interface HeldListener {
   readonly fd: number;
   readonly host: string;
   readonly port: number;
+  close(): void;
 }
 
 const CHILD = `
@@ -21,7 +22,6 @@ server.listen({ host: process.argv[1], port: Number(process.argv[2]) }, () => {
 });`;
 
 const MessageSchema = z.union([z.object({ error: z.string() }), z.object({ host: z.string(), port: z.int() })]);
-const HandleSchema = z.object({ fd: z.int().nonnegative() });
 
 export function holdListener(wanted: { readonly host: string; readonly port: number }): Promise<HeldListener> {
   const failed = (why: string): BottleError =>
@@ -43,17 +43,35 @@ export function holdListener(wanted: { readonly host: string; readonly port: num
         reject(failed(said.error));
         return;
       }
-      const held = HandleSchema.safeParse({ fd: descriptorOf(handle) });
-      if (held.success) resolve({ ...said, fd: held.data.fd });
-      else reject(failed('the socket did not arrive'));
+      if (!isSocketHandle(handle)) {
+        reject(failed('the socket did not arrive'));
+        return;
+      }
       keepAlive.add(handle);
+      const close = (): void => {
+        if (keepAlive.delete(handle)) handle.close();
+      };
+      resolve({ ...said, fd: handle.fd, close });
     });
   });
 }
 
-/** A handle that nobody refers to is closed by the collector. */
-const keepAlive = new Set<unknown>();
+interface SocketHandle {
+  readonly fd: number;
+  close(): void;
+}
 
-function descriptorOf(handle: unknown): unknown {
-  return typeof handle === 'object' && handle !== null && 'fd' in handle ? handle.fd : undefined;
+/** A handle that nobody refers to is closed by the collector. */
+const keepAlive = new Set<SocketHandle>();
+
+function isSocketHandle(value: unknown): value is SocketHandle {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'fd' in value &&
+    typeof value.fd === 'number' &&
+    value.fd >= 0 &&
+    'close' in value &&
+    typeof value.close === 'function'
+  );
 }

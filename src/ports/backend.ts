@@ -87,6 +87,8 @@ export interface GatedBottle extends AsyncDisposable {
   run(command: AgentCommand): Promise<AgentExit>;
   /** What another process of the operator's has to know to let a command in: the backend's own, as JSON. */
   door(): Promise<unknown>;
+  /** For good: once whoever was given the listeners has closed them too, what the bottle dials is refused by the kernel. */
+  closeListeners(): void;
   /** TERM to the agent, KILL to everything after the grace. */
   stop(graceMs: number): Promise<void>;
 }

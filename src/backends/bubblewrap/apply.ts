@@ -228,6 +228,10 @@ class RunningBottle implements BubblewrapBottle {
     };
   }
 
+  closeListeners(): void {
+    this.#parts.bottle.closeListeners();
+  }
+
   async stop(graceMs: number): Promise<void> {
     const { bottle } = this.#parts;
     if (graceMs > 0) {
