@@ -21,6 +21,7 @@ import {
   readMessages,
   signalLaunched,
   streamAt,
+  unboxedLines,
   type BundleProcess,
   type Launched,
 } from './process.ts';
@@ -70,10 +71,6 @@ export function startBundle(options: BundleOptions): RunningBundle {
   return new Broker(options);
 }
 
-interface LiveService extends Launched {
-  readonly instance: number;
-}
-
 /** Lines that a failure to become ready repeats. */
 const LAST_WORDS = 5;
 
@@ -84,7 +81,7 @@ class Broker implements RunningBundle {
   readonly #services: ReadonlyMap<ServiceName, Omit<ServicePlan, 'document'>>;
   readonly #onLog: BundleOptions['onLog'];
   readonly #init: Launched;
-  readonly #live = new Map<ServiceName, LiveService>();
+  readonly #live = new Map<ServiceName, Launched & { readonly instance: number }>();
   /**
    * Services that load while init does, and wait for the secrets that init's first order brings: the two take as long as
    * one.
@@ -113,7 +110,7 @@ class Broker implements RunningBundle {
     this.#readyTimer = setTimeout(() => {
       this.#failReady(`${this.#late().join(' and ')} was not ready within ${readyTimeoutMs / 1000} s`, this.#late());
     }, readyTimeoutMs);
-    this.#sayWhatIsUnboxed(init);
+    for (const line of unboxedLines(init, services)) this.#onLog('bundle', line);
     this.#init = this.#startInit(init, { services: services.map(({ name, document }) => ({ name, document })) });
     for (const plan of this.#services.values()) this.#startEarly(plan);
   }
@@ -145,12 +142,6 @@ class Broker implements RunningBundle {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
-  }
-
-  #sayWhatIsUnboxed(init: BundleProcess): void {
-    const without = [...this.#services.values()].filter(({ boxed }) => !boxed).map(({ name }) => name);
-    for (const name of without) this.#onLog('bundle', `${name} runs without a sandbox: bubblewrap is missing`);
-    if (!init.boxed) this.#onLog('bundle', 'init runs without a sandbox, and so with a network: bubblewrap is missing');
   }
 
   #startInit(plan: BundleProcess, document: InitDocument): Launched {

@@ -20,6 +20,18 @@ export interface BundleProcess {
   readonly filter: Uint8Array | null;
 }
 
+/** For the log: where bubblewrap is missing, a gateway alone runs without boxes. */
+export function unboxedLines(
+  init: BundleProcess,
+  services: readonly (BundleProcess & { readonly name: string })[],
+): readonly string[] {
+  const without = services.filter(({ boxed }) => !boxed).map(({ name }) => name);
+  return [
+    ...without.map((name) => `${name} runs without a sandbox: bubblewrap is missing`),
+    ...(init.boxed ? [] : ['init runs without a sandbox, and so with a network: bubblewrap is missing']),
+  ];
+}
+
 /** After standard input, output and error: what it tells us, what we tell it once; then the process's own. */
 export const LAUNCHED_FD = { messages: 3, secrets: 4, own: 5 } as const;
 
