@@ -182,8 +182,10 @@ export class TokenView {
   /** Most texts end in the middle of no long word, and then there is nothing to follow. */
   #findLate(): number {
     const { bytes } = this.#kept;
+    // Further ahead its block would have come by now.
+    const first = Math.max(0, bytes.length - this.#set.lead - BLOCK_BYTES);
     let from = bytes.length;
-    while (from > 0 && isTokenByte(bytes[from - 1] ?? 0)) from -= 1;
+    while (from > first && isTokenByte(bytes[from - 1] ?? 0)) from -= 1;
     for (let start = from; start + FREE_BYTES < bytes.length; start += 1) {
       for (const rule of this.#set.late) if (this.#goesOn(rule, start)) return start;
     }
