@@ -64,6 +64,8 @@ class PtyAttachment implements Attachment {
     const { input, output } = this.#terminal;
     this.#begun = true;
     this.#pty.handedOver();
+    // The window may have changed since the pty was made.
+    this.#onResize();
     this.#pty.onData((chunk) => {
       this.#modes.push(chunk);
       output.write(chunk);

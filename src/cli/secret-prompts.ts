@@ -9,6 +9,7 @@ export async function askSecrets(
   requests: readonly SecretRequest[],
   source: SecretSource,
   terminal: ControllingTerminal,
+  signal: AbortSignal,
 ): Promise<SecretSource> {
   const answers = new Map<string, Secret>();
   for (const request of requests) {
@@ -16,7 +17,7 @@ export async function askSecrets(
     const name = request.name.replace(/^env:/, '');
     if (source.preparedAnswer(name) !== null) continue;
     let answer = '';
-    while (answer === '') answer = await askHidden(request.from.message ?? `Value of ${name}`, terminal);
+    while (answer === '') answer = await askHidden(request.from.message ?? `Value of ${name}`, terminal, signal);
     answers.set(name, new Secret(name, answer));
   }
   return {

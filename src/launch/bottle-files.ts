@@ -91,9 +91,17 @@ export async function writeNssDatabase(paths: BottlePaths): Promise<boolean> {
   const directory = path.join(paths.home, '.pki', 'nssdb');
   fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
   const database = ['-d', `sql:${directory}`];
-  const options = { env: {}, timeout: CERTUTIL_TIMEOUT_MS };
   const certificate = path.join(paths.ours, path.posix.basename(INSIDE.caFile));
-  await run(certutil, ['-N', '--empty-password', ...database], options);
-  await run(certutil, ['-A', '-n', 'bot-bottle', '-t', 'C,,', '-i', certificate, ...database], options);
+  await runCertutil(certutil, ['-N', '--empty-password', ...database]);
+  await runCertutil(certutil, ['-A', '-n', 'bot-bottle', '-t', 'C,,', '-i', certificate, ...database]);
   return true;
+}
+
+async function runCertutil(certutil: string, args: readonly string[]): Promise<void> {
+  try {
+    await run(certutil, args, { env: {}, timeout: CERTUTIL_TIMEOUT_MS });
+  } catch (failure) {
+    const { message } = failure instanceof Error ? failure : { message: String(failure) };
+    throw new BottleError('launch_failed', { message: `certutil could not be run: ${message.trim()}`, cause: failure });
+  }
 }

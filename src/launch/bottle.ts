@@ -113,10 +113,7 @@ function steps(backendPlan: unknown): readonly Step<Context>[] {
     {
       name: 'workspace',
       announce: ({ paths }) => ({ directory: paths.workspace }),
-      run: ({ options, paths }) => {
-        makeWorkspace(options, paths);
-        return Promise.resolve();
-      },
+      run: ({ options, paths }) => makeWorkspace(options, paths),
     },
     {
       name: 'home',
@@ -205,13 +202,14 @@ function steps(backendPlan: unknown): readonly Step<Context>[] {
   ];
 }
 
-function makeWorkspace({ plan, paths: home, resumed }: LaunchOptions, paths: BottlePaths): void {
+async function makeWorkspace({ plan, paths: home, resumed, signal }: LaunchOptions, paths: BottlePaths): Promise<void> {
   if (resumed) return;
   const { workspace } = plan;
   switch (workspace.mode) {
     case 'copy': {
       const without = workspace.withoutIgnored ? ignoredIn(workspace.source) : new Set<string>();
-      writeBase(paths, copyWorkspace(workspace.source, paths.workspace, { exclude: home.home, without }));
+      const bounds = { exclude: home.home, without };
+      writeBase(paths, await copyWorkspace(workspace.source, paths.workspace, bounds, signal));
       return;
     }
     case 'clone':

@@ -37,4 +37,5 @@ export async function runSteps<Context>(
     await step.run(context, scope);
     observer.onDone(step.name);
   }
+  if (signal.aborted) throw new BottleError('launch_failed', { message: 'stopped before the agent was let in' });
 }

@@ -1,6 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { BottleError } from '../kernel/errors.ts';
+import { MiB } from '../kernel/limits.ts';
 import { quietGit } from './quiet-git.ts';
 import type { BaseEntry } from './work.ts';
 
@@ -16,11 +18,16 @@ export interface CopyBounds {
 }
 
 /** Regular files, directories and links only; set-id bits are dropped. Answers what is there now. */
-export function copyWorkspace(source: string, target: string, bounds: CopyBounds): readonly BaseEntry[] {
+export async function copyWorkspace(
+  source: string,
+  target: string,
+  bounds: CopyBounds,
+  signal: AbortSignal,
+): Promise<readonly BaseEntry[]> {
   fs.mkdirSync(target, { recursive: true, mode: 0o700 });
-  const entries: BaseEntry[] = [];
-  copyDirectory({ source, target, below: '' }, bounds, entries);
-  return entries;
+  const copy = { bounds, signal, entries: [], heardAt: performance.now() };
+  await copyDirectory({ source, target, below: '' }, copy);
+  return copy.entries;
 }
 
 interface Place {
@@ -29,25 +36,48 @@ interface Place {
   readonly below: string;
 }
 
-function copyDirectory({ source, target, below }: Place, bounds: CopyBounds, entries: BaseEntry[]): void {
+interface Copy {
+  readonly bounds: CopyBounds;
+  readonly signal: AbortSignal;
+  readonly entries: BaseEntry[];
+  /** When somebody else last had a turn. */
+  heardAt: number;
+}
+
+/** A large tree takes long, and somebody may want it stopped: so often, signals are heard. */
+const TURN_EVERY_MS = 50;
+/** From this size on a file may be more than a moment's work, and is copied beside everything else. */
+const LARGE_FILE_BYTES = 16 * MiB;
+
+async function copyDirectory({ source, target, below }: Place, copy: Copy): Promise<void> {
+  const { bounds, entries } = copy;
   for (const entry of fs.readdirSync(source, { withFileTypes: true })) {
     const from = path.join(source, entry.name);
     const to = path.join(target, entry.name);
     const name = below === '' ? entry.name : `${below}/${entry.name}`;
     if (from === bounds.exclude || bounds.without.has(name)) continue;
+    if (performance.now() - copy.heardAt > TURN_EVERY_MS) await hear(copy);
     if (entry.isSymbolicLink()) {
       fs.symlinkSync(fs.readlinkSync(from), to);
       entries.push(baseEntry(name, 'link', fs.lstatSync(from)));
     } else if (entry.isDirectory()) {
       fs.mkdirSync(to, { mode: 0o700 });
       entries.push(baseEntry(name, 'directory', fs.lstatSync(from)));
-      copyDirectory({ source: from, target: to, below: name }, bounds, entries);
+      await copyDirectory({ source: from, target: to, below: name }, copy);
       keepModeAndTimes(from, to);
     } else if (entry.isFile()) {
-      fs.copyFileSync(from, to, fs.constants.COPYFILE_FICLONE);
+      if (fs.statSync(from).size < LARGE_FILE_BYTES) fs.copyFileSync(from, to, fs.constants.COPYFILE_FICLONE);
+      else await fs.promises.copyFile(from, to, fs.constants.COPYFILE_FICLONE);
       entries.push(baseEntry(name, 'file', keepModeAndTimes(from, to)));
     }
   }
+}
+
+async function hear(copy: Copy): Promise<void> {
+  await setImmediate();
+  copy.heardAt = performance.now();
+  if (copy.signal.aborted)
+    throw new BottleError('launch_failed', { message: 'stopped while the workspace was copied' });
 }
 
 function baseEntry(name: string, kind: BaseEntry['kind'], facts: fs.Stats): BaseEntry {

@@ -2,32 +2,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { leftovers } from './support/leftovers.ts';
-import { shellElf } from './support/shell-elf.ts';
+import { CLI, shellWorld, startIn } from './support/shell-world.ts';
 import { Terminal, TMUX } from './support/terminal.ts';
-import { World } from './support/world.ts';
 
-const CLI = `${process.execPath} ${path.resolve('dist/cli.js')}`;
 const SECRET = 'prompted-5d41402abc4b2a76b9719d911017c592';
-
-/** An agent whose program is a shell script of the test's: what matters here is the way to it and back. */
-function shellWorld(script: string): World {
-  const world = new World();
-  fs.writeFileSync(path.join(world.root, 'claude'), shellElf(), { mode: 0o755 });
-  fs.writeFileSync(path.join(world.project, 'agent.sh'), `${script}\n`);
-  const provider = `agent_provider: {template: claude, settings: {cli: host}}`;
-  world.bottle('base', `${provider}\nenv: {TZ: UTC}`);
-  world.bottle('acme', `extends: base\ndescription: the shop\negress: {routes: [{host: a.example}]}`);
-  world.bottle('extra', 'env: {EXTRA: "yes"}');
-  world.agent('rev', 'bottle: acme', 'Review it.');
-  world.agent('free', 'description: works anywhere');
-  return world;
-}
-
-function startIn(world: World, args: string, around = (command: string): string => command): Terminal {
-  // tmux gives its own PATH to what it starts; and some shells end with Ctrl-C although the command did not.
-  const command = around(`${CLI} start ${args} --cwd`);
-  return new Terminal(world, `trap : INT; export PATH=${world.root}:/usr/bin:/bin; ${command}; echo code=$?; sleep 60`);
-}
 
 describe.skipIf(TMUX === null)('start on a terminal', () => {
   it('shows what is about to happen, asks, attaches, and says what happened', async () => {
@@ -87,24 +65,6 @@ describe.skipIf(TMUX === null)('start on a terminal', () => {
     await terminal.sees(/code=0/);
   });
 
-  it.each([
-    { at: /Which agent\?/, keys: [] },
-    { at: /Which bottles\?/, keys: [['free', 'Enter']] },
-    { at: /A label for it/, keys: [['rev', 'Enter']] },
-  ])('cancelled at $at leaves nothing', async ({ at, keys }) => {
-    using world = shellWorld('echo never');
-    using terminal = startIn(world, '');
-    await terminal.sees(/Which agent\?/);
-    for (const [text = '', key = ''] of keys) {
-      terminal.type(text);
-      terminal.key(key);
-    }
-    await terminal.sees(at);
-    terminal.key('C-c');
-    expect(await terminal.sees(/code=\d+/)).toContain('code=130');
-    expect(world.slugs()).toEqual([]);
-  });
-
   it('G-SECRET asks for a secret without showing it, and gives it to the agent', async () => {
     using world = shellWorld('test "$KEY" = "$(cat expected)" && echo got it; read line');
     world.bottle('asks', 'extends: base\nenv: {KEY: "?The key of the shop"}');
@@ -122,17 +82,6 @@ describe.skipIf(TMUX === null)('start on a terminal', () => {
     terminal.key('Enter');
     await terminal.sees(/code=0/);
     expect(terminal.history()).not.toContain(SECRET.slice(0, 12));
-  });
-
-  it('cancelled at a secret leaves nothing', async () => {
-    using world = shellWorld('echo never');
-    world.bottle('asks', 'extends: base\nenv: {KEY: "?"}');
-    using terminal = startIn(world, 'rev --bottle asks');
-    await terminal.sees(/Value of KEY:/);
-    terminal.type('half of i');
-    terminal.key('C-c');
-    expect(await terminal.sees(/code=\d+/)).toContain('code=130');
-    expect(world.slugs()).toEqual([]);
   });
 
   it('run cancelled at a secret leaves nothing', async () => {
@@ -171,16 +120,6 @@ describe.skipIf(TMUX === null)('start on a terminal', () => {
     await terminal.sees(/walls proved/);
     terminal.key('Enter');
     await terminal.sees(/code=0/);
-  });
-
-  it('Ctrl-C while it starts stops in order and leaves nothing', async () => {
-    using world = shellWorld('echo never');
-    using terminal = startIn(world, 'rev --yes');
-    await expect.poll(() => world.slugs().length, { timeout: 20_000, interval: 10 }).toBe(1);
-    terminal.key('C-c');
-    await terminal.sees(/code=\d+/);
-    await expect.poll(() => world.slugs(), { timeout: 10_000 }).toEqual([]);
-    expect(leftovers(world)).toEqual([]);
   });
 
   it('without any terminal says what to do instead', async () => {

@@ -62,6 +62,20 @@ describe('H5 the launch is a list of named steps, each with its undo', () => {
     expect(log).toEqual(['run first']);
   });
 
+  it('does not answer a launch that was aborted during its last step', async () => {
+    const { steps, log } = playbook(null);
+    const abort = new AbortController();
+    const observer = {
+      journal: () => undefined,
+      onDone: (step: string) => {
+        if (step === 'third') abort.abort();
+      },
+    };
+    await expect(runSteps(steps, log, new Scope(), observer, abort.signal)).rejects.toThrow(
+      'stopped before the agent was let in',
+    );
+  });
+
   it('an undo that fails does not keep the others from running', async () => {
     const log: string[] = [];
     const scope = new Scope();

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkWorkspaceSource, copyWorkspace } from '../../src/launch/workspace.ts';
 
+const never = new AbortController().signal;
 let root = '';
 beforeEach(() => {
   root = fs.mkdtempSync(path.join(os.tmpdir(), 'workspace-'));
@@ -13,25 +14,26 @@ afterEach(() => {
 });
 
 describe('copyWorkspace', () => {
-  it('copies files, directories and links as they are, and drops set-id bits', () => {
+  it('copies files, directories and links as they are, and drops set-id bits', async () => {
     const source = path.join(root, 'source');
     fs.mkdirSync(path.join(source, 'deep/er'), { recursive: true });
     fs.writeFileSync(path.join(source, 'deep/er/file'), 'content', { mode: 0o755 });
     fs.chmodSync(path.join(source, 'deep/er/file'), 0o4755);
     fs.symlinkSync('/etc/shadow', path.join(source, 'link'));
     fs.utimesSync(path.join(source, 'deep/er/file'), 1_000, 1_000);
-    copyWorkspace(source, path.join(root, 'target'), { exclude: '/nowhere', without: new Set() });
+    await copyWorkspace(source, path.join(root, 'target'), { exclude: '/nowhere', without: new Set() }, never);
     const copied = fs.statSync(path.join(root, 'target/deep/er/file'));
     expect(copied.mode & 0o7777).toBe(0o755);
     expect(copied.mtimeMs).toBe(1_000_000);
     expect(fs.readlinkSync(path.join(root, 'target/link'))).toBe('/etc/shadow');
   });
 
-  it('leaves out our own home, which holds every other bottle', () => {
+  it('leaves out our own home, which holds every other bottle', async () => {
     const source = path.join(root, 'source');
     fs.mkdirSync(path.join(source, '.bot-bottle/state'), { recursive: true });
     fs.writeFileSync(path.join(source, 'kept'), '');
-    copyWorkspace(source, path.join(root, 'target'), { exclude: path.join(source, '.bot-bottle'), without: new Set() });
+    const bounds = { exclude: path.join(source, '.bot-bottle'), without: new Set<string>() };
+    await copyWorkspace(source, path.join(root, 'target'), bounds, never);
     expect(fs.readdirSync(path.join(root, 'target'))).toEqual(['kept']);
   });
 
@@ -41,11 +43,32 @@ describe('copyWorkspace', () => {
     fs.mkdirSync(source);
     const server = createServer().listen(path.join(source, 'socket'));
     await new Promise((resolve) => server.once('listening', resolve));
-    copyWorkspace(source, path.join(root, 'target'), { exclude: '/nowhere', without: new Set() });
+    await copyWorkspace(source, path.join(root, 'target'), { exclude: '/nowhere', without: new Set() }, never);
     server.close();
     expect(fs.readdirSync(path.join(root, 'target'))).toEqual([]);
   });
+
+  it('hears that it is to stop while it copies', async () => {
+    const source = path.join(root, 'source');
+    for (let at = 0; at < 200; at += 1) fs.mkdirSync(path.join(source, `d${String(at)}`, 'e'), { recursive: true });
+    const abort = new AbortController();
+    const copying = copyWorkspace(source, path.join(root, 'target'), slowBounds(), abort.signal);
+    abort.abort();
+    await expect(copying).rejects.toThrow('stopped while the workspace was copied');
+  });
 });
+
+/** Bounds that take their time over each entry. */
+function slowBounds(): { readonly exclude: string; readonly without: ReadonlySet<string> } {
+  class Slow extends Set<string> {
+    override has(): boolean {
+      const until = performance.now() + 2;
+      while (performance.now() < until);
+      return false;
+    }
+  }
+  return { exclude: '/nowhere', without: new Slow() };
+}
 
 describe('checkWorkspaceSource', () => {
   it.each([

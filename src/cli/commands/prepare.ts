@@ -12,6 +12,7 @@ import type { Backend } from '../../ports/backend.ts';
 import { commandProvider, providerFor, verifyProvision, type ProvisionPlan } from '../../providers/index.ts';
 import { INSIDE, type BottlePlan } from '../../schema/plan.ts';
 import type { BottleOrigin } from '../../state/bottles.ts';
+import { orCancelled } from '../ask.ts';
 import type { CliContext } from '../context.ts';
 
 /** From the command line and the manifests to a plan, with every complaint before anything exists. */
@@ -148,20 +149,16 @@ async function provision(context: CliContext, request: PrepareRequest): Promise<
       ? commandProvider
       : providerFor(request.provider, bottle.provider?.origin ?? null);
   const settings = { value: bottle.provider?.settings ?? {}, position: bottle.provider?.origin ?? null };
-  const cli =
-    provider.install === null
-      ? null
-      : await provider.install(
-          {
-            cacheRoot: context.paths.cacheRoot,
-            environment: context.environment,
-            progress: (line: string) => {
-              context.terminal.say(line);
-            },
-            signal: context.stopRequested,
-          },
-          settings,
-        );
+  const host = {
+    cacheRoot: context.paths.cacheRoot,
+    environment: context.environment,
+    progress: (line: string): void => {
+      context.terminal.say(line);
+    },
+    signal: context.stopRequested,
+  };
+  const { install } = provider;
+  const cli = install === null ? null : await orCancelled(context, 'nothing was done', () => install(host, settings));
   const plan = provider.provision({
     settings,
     authToken: bottle.provider?.authToken ?? null,

@@ -9,6 +9,7 @@ import { attach, openControllingTerminal } from '../attach.ts';
 import type { CliContext } from '../context.ts';
 import { ResumeOptionsSchema } from '../options.ts';
 import { labelColour } from '../paint.ts';
+import { askSecrets } from '../secret-prompts.ts';
 import { chooseBackend } from './backend-choice.ts';
 import { prepare } from './prepare.ts';
 import { runSession } from './session.ts';
@@ -97,9 +98,13 @@ interface Quiet {
 async function resumeQuietly(context: CliContext, { built, origin, options }: Quiet): Promise<number> {
   const quiet = origin.command === 'start';
   using terminal = !quiet && context.interactive && context.outputIsTerminal ? openControllingTerminal() : null;
+  const secrets =
+    terminal === null
+      ? context.secrets
+      : await askSecrets(built.secrets, context.secrets, terminal, context.stopRequested);
   const result = await runSession(context, {
     built,
-    values: resolveSecrets(built.secrets, context.secrets),
+    values: resolveSecrets(built.secrets, secrets),
     backend: chooseBackend(context, built.plan.backend),
     stdio: quiet ? ['ignore', 'inherit', 'inherit'] : ['inherit', 'inherit', 'inherit'],
     attachment: terminal === null ? null : await attach(terminal),

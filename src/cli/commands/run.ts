@@ -38,8 +38,11 @@ export async function run(
   const elapsed = (): string => `${((performance.now() - startedAt) / 1000).toFixed(2)} s`;
   if (say !== null) for (const warning of warningsOf(built, bottle)) say(`! ${warning}`);
   using terminal = context.interactive && context.outputIsTerminal ? openControllingTerminal() : null;
+  const secrets =
+    terminal === null
+      ? context.secrets
+      : await askSecrets(built.secrets, context.secrets, terminal, context.stopRequested);
   const attachment = terminal === null ? null : await attach(terminal);
-  const secrets = terminal === null ? context.secrets : await askSecrets(built.secrets, context.secrets, terminal);
   const result = await runSession(context, {
     built,
     values: resolveSecrets(built.secrets, secrets),

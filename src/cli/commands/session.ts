@@ -8,6 +8,7 @@ import { stampWorkspace } from '../../launch/work.ts';
 import type { BottleOrigin } from '../../state/bottles.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { systemRandom } from '../../platform/random.ts';
+import { orCancelled } from '../ask.ts';
 import type { Attachment } from '../attach.ts';
 import type { CliContext } from '../context.ts';
 import { countDecisions, type DecisionCounts } from './decisions.ts';
@@ -46,23 +47,25 @@ export async function runSession(context: CliContext, options: SessionOptions): 
   if (!probe.available) {
     throw new BottleError('backend_unavailable', { message: `${plan.backend}: ${probe.why}`, hint: probe.fix });
   }
-  const bottle = await launchBottle({
-    plan,
-    backend: options.backend,
-    paths: context.paths,
-    values: options.values,
-    userName: context.userName,
-    upstreamLogin: context.settings().upstream.proxy?.login ?? null,
-    stdio: options.stdio,
-    terminal: options.attachment,
-    signal: context.stopRequested,
-    clock: systemClock,
-    random: systemRandom,
-    allocateUid: context.allocateUid,
-    origin: options.origin,
-    resumed: options.resumed ?? false,
-    ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
-  });
+  const bottle = await orCancelled(context, 'the agent was not started', () =>
+    launchBottle({
+      plan,
+      backend: options.backend,
+      paths: context.paths,
+      values: options.values,
+      userName: context.userName,
+      upstreamLogin: context.settings().upstream.proxy?.login ?? null,
+      stdio: options.stdio,
+      terminal: options.attachment,
+      signal: context.stopRequested,
+      clock: systemClock,
+      random: systemRandom,
+      allocateUid: context.allocateUid,
+      origin: options.origin,
+      resumed: options.resumed ?? false,
+      ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
+    }),
+  );
   return finish(context, bottle, options);
 }
 
@@ -79,6 +82,7 @@ async function finish(context: CliContext, bottle: LaunchedBottle, options: Sess
     if (options.resumed !== true) stampWorkspace(bottle.paths);
     context.stopRequested.addEventListener('abort', stop, { once: true });
     context.hurryRequested.addEventListener('abort', hurry, { once: true });
+    if (context.stopRequested.aborted) stop();
     options.attachment?.begin();
     const begunAt = performance.now();
     const exit = await bottle.run();

@@ -195,7 +195,7 @@ export async function launchOnTerminal(
   };
   const { colour } = context.terminal;
   const { slug } = built.plan;
-  const secrets = await askSecrets(built.secrets, context.secrets, terminal);
+  const secrets = await askSecrets(built.secrets, context.secrets, terminal, context.stopRequested);
   const values = resolveSecrets(built.secrets, secrets);
   const { notices } = inspectValues({ plan: built.plan, values, userName: context.userName });
   say('');

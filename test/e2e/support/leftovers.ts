@@ -41,6 +41,17 @@ function processesOf(world: World): readonly string[] {
     });
 }
 
+/** Whose environment names this world: what the operator started in it, and their shells. */
+export function processesIn(world: World): readonly { readonly pid: number; readonly command: string }[] {
+  return fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && contentOf(`/proc/${name}/environ`).includes(world.home))
+    .map((name) => ({
+      pid: Number(name),
+      command: contentOf(`/proc/${name}/cmdline`).replaceAll('\0', ' ').trim(),
+    }));
+}
+
 function mountsOf(world: World): readonly string[] {
   return contentOf('/proc/self/mountinfo')
     .split('\n')
