@@ -15,12 +15,17 @@ export function openControllingTerminal(): ControllingTerminal | null {
     return { input: process.stdin, output: process.stdout, [Symbol.dispose]: () => undefined };
   }
   try {
-    const input = new tty.ReadStream(fs.openSync('/dev/tty', 'r'));
-    const output = new tty.WriteStream(fs.openSync('/dev/tty', 'w'));
+    const input = new tty.ReadStream(fs.openSync(TERMINAL, 'r'));
+    const output = new tty.WriteStream(fs.openSync(TERMINAL, 'w'));
+    const onResize = (): void => {
+      followSize(output);
+    };
+    process.on('SIGWINCH', onResize);
     return {
       input,
       output,
       [Symbol.dispose]: () => {
+        process.off('SIGWINCH', onResize);
         input.destroy();
         output.destroy();
       },
@@ -29,6 +34,19 @@ export function openControllingTerminal(): ControllingTerminal | null {
     if (failure instanceof Error && 'code' in failure) return null;
     throw failure;
   }
+}
+
+const TERMINAL = '/dev/tty';
+
+/** Node follows the window for the standard streams only; any other stream knows the size of when it was made. */
+function followSize(output: tty.WriteStream): void {
+  const fresh = new tty.WriteStream(fs.openSync(TERMINAL, 'w'));
+  const { columns, rows } = fresh;
+  fresh.destroy();
+  if (columns === output.columns && rows === output.rows) return;
+  output.columns = columns;
+  output.rows = rows;
+  output.emit('resize');
 }
 
 /** The operator's terminal joined to the agent's. */

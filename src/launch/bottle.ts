@@ -34,6 +34,8 @@ export interface LaunchOptions extends StateOptions {
   readonly upstreamLogin?: Secret | null;
   readonly stdio: ApplyContext['stdio'];
   readonly terminal: ApplyContext['terminal'];
+  /** What the agent is told of the terminal it is shown on; empty without one. The manifest's `env` wins. */
+  readonly terminalEnvironment: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   readonly random: Random;
   readonly allocateUid: AllocateUid | null;
@@ -260,7 +262,12 @@ function launched(context: Context, scope: Scope, state: OpenState): LaunchedBot
       const forwarded = forwardedEnv.map(
         (name) => [name, need(options.values.get(`env:${name}`) ?? null, 'secrets')] as const,
       );
-      const everything = { ...env, ...Object.fromEntries(forwarded), ...context.handover.standIns };
+      const everything = {
+        ...options.terminalEnvironment,
+        ...env,
+        ...Object.fromEntries(forwarded),
+        ...context.handover.standIns,
+      };
       await using disk = limitDisk({
         paths,
         journal: state.journal,

@@ -75,6 +75,42 @@ describe.skipIf(TMUX === null)('start, cancelled where it waits for somebody', (
   });
 });
 
+describe.skipIf(TMUX === null)('the window closed under a start', () => {
+  it.each(PLACES)('at $place: nothing made, nothing left', async (row) => {
+    using world = cancelWorld();
+    using terminal = startIn(world, row.args);
+    await reach(terminal, row);
+    terminal.hangUp();
+    await expect.poll(() => processesIn(world), { timeout: 10_000 }).toEqual([]);
+    expect(world.slugs()).toEqual(['taken']);
+    expect(leftovers(world)).toEqual([]);
+  });
+
+  it('while the bottle is made: it is undone', async () => {
+    using world = cancelWorld();
+    using terminal = startIn(world, 'rev --yes --label closed');
+    await expect.poll(() => world.slugs(), { timeout: 20_000, interval: 2 }).toContain('closed');
+    terminal.hangUp();
+    await allGone(world);
+    expect(world.slugs()).toEqual(['taken']);
+  });
+
+  it('G-KEEP in the session: nothing runs on, and the work is kept', async () => {
+    using world = shellWorld('echo work > marker; echo at work; sleep 1000');
+    using terminal = startIn(world, 'rev --yes --label closed');
+    await terminal.sees(/at work/);
+    terminal.hangUp();
+    await allGone(world);
+    const marker = path.join(world.home, 'state', 'closed', 'workspace', 'marker');
+    expect(fs.readFileSync(marker, 'utf8')).toBe('work\n');
+  });
+});
+
+async function allGone(world: World): Promise<void> {
+  await expect.poll(() => processesIn(world), { timeout: 30_000 }).toEqual([]);
+  await expect.poll(() => leftovers(world), { timeout: 10_000 }).toEqual([]);
+}
+
 function commandOf(world: World): number {
   const pid = processesIn(world).find(({ command }) => command.startsWith(`${CLI} start`))?.pid;
   expect(pid).toBeDefined();

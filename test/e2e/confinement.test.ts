@@ -57,6 +57,7 @@ describe('H6 S4 G-CONFINED a wall that is missing stops the launch', () => {
       userName: 'tester',
       stdio: ['ignore', 'ignore', 'ignore'],
       terminal: null,
+      terminalEnvironment: {},
       origin: null,
       resumed: false,
       signal: new AbortController().signal,

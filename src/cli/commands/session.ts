@@ -11,6 +11,7 @@ import { systemRandom } from '../../platform/random.ts';
 import { orCancelled } from '../ask.ts';
 import type { Attachment } from '../attach.ts';
 import type { CliContext } from '../context.ts';
+import { terminalEnvironment } from '../terminal-environment.ts';
 import { countDecisions, type DecisionCounts } from './decisions.ts';
 
 /** One bottle's life as `run` and `start` share it: launch, let the agent work, settle, take down. */
@@ -57,6 +58,7 @@ export async function runSession(context: CliContext, options: SessionOptions): 
       upstreamLogin: context.settings().upstream.proxy?.login ?? null,
       stdio: options.stdio,
       terminal: options.attachment,
+      terminalEnvironment: isOnTerminal(context, options) ? terminalEnvironment(context.environment) : {},
       signal: context.stopRequested,
       clock: systemClock,
       random: systemRandom,
@@ -67,6 +69,11 @@ export async function runSession(context: CliContext, options: SessionOptions): 
     }),
   );
   return finish(context, bottle, options);
+}
+
+/** With a terminal of its own, or, where none can be made for it, with the operator's. */
+function isOnTerminal({ interactive }: CliContext, { attachment, stdio }: SessionOptions): boolean {
+  return attachment !== null || (interactive && stdio[0] === 'inherit');
 }
 
 async function finish(context: CliContext, bottle: LaunchedBottle, options: SessionOptions): Promise<SessionResult> {

@@ -49,6 +49,7 @@ const bottle = await launchBottle({
   userName: 'tester',
   stdio: ['ignore', 'inherit', 'inherit'],
   terminal: null,
+  terminalEnvironment: {},
   origin: null,
   resumed: false,
   signal: new AbortController().signal,

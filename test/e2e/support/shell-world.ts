@@ -32,9 +32,10 @@ export function commandIn(world: World, command: string): Terminal {
   return new Terminal(world, script);
 }
 
-/** What the operator's shell finds changed in its terminal; nothing is what there should be. */
+/** What the operator's shell finds changed in its terminal, but for its size; nothing is what there should be. */
 export function modesChanged(world: World, terminal: Terminal): readonly string[] {
-  const read = (name: string): string => fs.readFileSync(path.join(world.root, name), 'utf8');
+  const read = (name: string): string =>
+    fs.readFileSync(path.join(world.root, name), 'utf8').replace(/rows \d+; columns \d+/, 'a size');
   const { alternate, cursor, mouse } = terminal.modes();
   return [
     ...(read('after') === read('before') ? [] : [`stty -a: ${read('before')} became ${read('after')}`]),

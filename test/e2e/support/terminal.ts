@@ -11,6 +11,8 @@ let servers = 0;
 export class Terminal implements Disposable {
   readonly #server = `bot-bottle-test-${String(process.pid)}-${String((servers += 1))}`;
 
+  #gone = false;
+
   constructor(world: World, command: string, env: Readonly<Record<string, string>> = {}) {
     const all = { BOT_BOTTLE_HOME: world.home, HOME: world.root, ...env };
     const pairs = Object.entries(all).flatMap(([name, value]) => ['-e', `${name}=${value}`]);
@@ -61,8 +63,14 @@ export class Terminal implements Disposable {
     }
   }
 
+  /** The window is closed with all that runs in it. */
+  hangUp(): void {
+    if (!this.#gone) this.#tmux('kill-server');
+    this.#gone = true;
+  }
+
   [Symbol.dispose](): void {
-    this.#tmux('kill-server');
+    this.hangUp();
   }
 
   #tmux(...args: readonly string[]): string {
