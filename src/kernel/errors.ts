@@ -29,6 +29,8 @@ export const ERROR_CODES = [
   'bottle_busy',
   'state_invalid',
   'listen_failed',
+  'git_failed',
+  'upstream_failed',
   'cleanup_incomplete',
   'provider_failed',
   'config_invalid',

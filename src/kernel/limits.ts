@@ -109,6 +109,25 @@ export const LIMITS = {
   /** What an agent's work may weigh when it comes home. */
   deliveryBytes: 4 * 1024 * MiB,
   deliveryEntries: 500_000,
+  /** The list of refs that a push begins with, and how many it may have. */
+  gitPushListBytes: 4 * MiB,
+  gitPushRefs: 10_000,
+  /** What an upstream may list. */
+  gitAdvertisementBytes: 64 * MiB,
+  /** What one question to git may answer, and one answer of an upstream to a push. */
+  gitAnswerBytes: 64 * MiB,
+  /** Requests to one repository that are served at a time; more are told to come again. */
+  gitRequestsPerRepo: 32,
+  /** An upstream that says nothing for so long is given up. */
+  upstreamAnswerMs: 30_000,
+  /** How long an upstream may take over a push once it has all of it. */
+  upstreamPushMs: 600_000,
+  /** Objects that are looked at whole: commits, tags, trees, and files up to this. */
+  gitWholeObjectBytes: 8 * MiB,
+  /** What one packed file in a push may unfold to, all that is packed in it together. */
+  gitUnfoldedBytes: 256 * MiB,
+  gitUnfoldedFiles: 10_000,
+  gitFindings: 200,
   /** A bottle, agent or settings file, prompt included. */
   manifestBytes: 512 * KiB,
 } as const;

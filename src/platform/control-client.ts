@@ -6,6 +6,11 @@ import { ControlMessageSchema } from '../schema/control.ts';
 import { decodeJson } from '../schema/json.ts';
 import { LineReader } from './line-reader.ts';
 
+/** A byte stream to a socket of ours, by its path. */
+export function connectToSocket(path: string): Socket {
+  return connect({ path });
+}
+
 interface PendingCall {
   readonly resolve: (result: unknown) => void;
   readonly reject: (failure: BottleError) => void;

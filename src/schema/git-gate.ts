@@ -81,3 +81,38 @@ export const PushRecordSchema = z.strictObject({
   findings: z.array(z.strictObject({ rule: z.string(), place: z.string(), commit: z.string().nullable() })),
 });
 export type PushRecord = z.infer<typeof PushRecordSchema>;
+
+/** One request to the gate, appended before it is served. */
+export const GitRequestRecordSchema = z.strictObject({
+  event: z.literal('git-request'),
+  time: z.string(),
+  slug: z.string(),
+  method: z.string(),
+  path: z.string(),
+  repo: z.string().nullable(),
+  decision: z.enum(['allow', 'deny']),
+  reason: z.string(),
+});
+export type GitRequestRecord = z.infer<typeof GitRequestRecordSchema>;
+
+/** The one JSON document on the gate's secret pipe. */
+export const GateServiceDocumentSchema = z.strictObject({
+  slug: z.string(),
+  repos: z.array(GateRepoSchema),
+  secrets: z.strictObject({
+    /** By the names that `repos` give. */
+    credentials: z.array(z.strictObject({ name: z.string(), value: z.string() })),
+    /** Values of the bottle that must not leave in a push. */
+    knownValues: z.array(z.strictObject({ name: z.string(), value: z.string() })),
+    /** Harmless in a push, though they have the shape of what they stand for. */
+    standIns: z.array(z.string()),
+  }),
+  /** Roots that upstreams are verified against, besides the system's. */
+  extraCa: z.array(z.string()),
+  listenerFd: z.int().min(3),
+  /** The gate's own, for the mirrors. */
+  directory: z.string().startsWith('/'),
+  /** Where the launcher's sockets to local repositories are, by repository name. */
+  sockets: z.string().startsWith('/'),
+});
+export type GateServiceDocument = z.infer<typeof GateServiceDocumentSchema>;

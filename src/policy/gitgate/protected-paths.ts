@@ -95,3 +95,11 @@ function matchesSegments(pattern: readonly string[], segments: readonly string[]
   }
   return reachable.has(segments.length);
 }
+
+/** The entries of a tree's top below which a definition may lie, as forges spell them. */
+export const CI_ROOTS: readonly string[] = [
+  ...new Set([
+    ...CI_DEFINITIONS.map((glob) => glob.split('/')[0] ?? '').filter((root) => !root.includes('*')),
+    'Jenkinsfile',
+  ]),
+];

@@ -1,0 +1,14 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The gate's own hook, and the only one that ever runs: it says where the quarantine is, and waits for a word. */
+const PRE_RECEIVE = `#!/bin/sh
+printf '%s\\n' "$GIT_QUARANTINE_PATH" >&3 || exit 1
+IFS= read -r word <&4 || exit 1
+[ "$word" = yes ]
+`;
+
+export function writeHook(directory: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  writeFileSync(join(directory, 'pre-receive'), PRE_RECEIVE, { mode: 0o700 });
+}
