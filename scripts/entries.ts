@@ -4,6 +4,7 @@ import type { AssetName } from '../src/platform/assets.ts';
 export const ENTRIES: Readonly<Record<AssetName, string>> = {
   'cli.js': 'src/cli/main.ts',
   'egress.js': 'src/egress/main.ts',
+  'git-gate.js': 'src/gitgate/main.ts',
   'init.js': 'src/bundle/init.ts',
   'netns-helper.js': 'src/backends/bubblewrap/netns-helper.ts',
   'probe.js': 'src/backends/probe/main.ts',

@@ -14,7 +14,8 @@ export interface BoxRequest {
   readonly kind: ProcessKind;
   /** The bundled file that runs. */
   readonly script: string;
-  /** Host directory for its control socket. */
+  readonly remoteUpstreams?: boolean;
+  /** Host directory for its control socket, or for the sockets that it calls. */
   readonly control: string | null;
   /** Host directory for what it holds on disk. */
   readonly spill: string | null;
@@ -46,6 +47,7 @@ export async function boxProcess(request: BoxRequest, scope: Scope): Promise<Box
     nodeBinary,
     script,
     libraries: systemLibraries(),
+    remoteUpstreams: request.remoteUpstreams ?? false,
     controlDirectory: control,
     spillDirectory: spill,
     filterFd: filter === null ? null : filterFdAfter(descriptors),

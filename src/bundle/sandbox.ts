@@ -2,9 +2,10 @@ import type { Stage } from '../platform/staging.ts';
 
 /**
  * The box that each process of the bundle runs in (SECURITY S5), as data: own user, mount, pid, ipc and uts
- * namespaces, a read-only system of libraries only, no home, nothing inherited. Only the gateway sees a network.
+ * namespaces, a read-only system of libraries only, no home, nothing inherited. Only the gateway sees a network, and the
+ * git gate where an upstream is on another machine; only that one sees programs, for it runs git.
  */
-export const PROCESS_KINDS = ['init', 'egress'] as const;
+export const PROCESS_KINDS = ['init', 'egress', 'git-gate'] as const;
 export type ProcessKind = (typeof PROCESS_KINDS)[number];
 
 /** Where things are found inside the box. */
@@ -22,7 +23,9 @@ export interface SandboxFacts {
   readonly script: string;
   /** The host's directories of libraries, as they are: real ones are bound, links are made again. */
   readonly libraries: readonly SystemPath[];
-  /** Host directory that becomes `/control`, for the one service that has a control socket. */
+  /** The git gate has upstreams on other machines. */
+  readonly remoteUpstreams?: boolean;
+  /** Host directory that becomes `/control`, for a service that is called, or calls, by sockets. */
   readonly controlDirectory: string | null;
   /** Host directory that becomes `/spill`, for the one service that holds what memory should not. */
   readonly spillDirectory: string | null;
@@ -38,6 +41,19 @@ export type SystemPath =
 /** Names that the gateway needs to resolve and to verify; nothing else of `/etc` is seen. */
 const NETWORK_FILES = ['/etc/resolv.conf', '/etc/hosts', '/etc/nsswitch.conf', '/etc/host.conf', '/etc/gai.conf'];
 
+/** What git needs to run: itself, a shell for its hook, ssh; who it is by name, and the system's roots. */
+const PROGRAMS = [
+  ...['--ro-bind', '/usr/bin', '/usr/bin', '--symlink', 'usr/bin', '/bin', '--tmpfs', '/tmp'],
+  ...[
+    '/usr/libexec',
+    '/usr/share/git-core',
+    '/usr/share/ca-certificates',
+    '/etc/ssl',
+    '/etc/pki',
+    '/etc/passwd',
+  ].flatMap((file) => ['--ro-bind-try', file, file]),
+];
+
 /** No inspector by signal, no reports, no snapshots: each of them would put memory into a file or behind a port. */
 /** What a request leaves behind is small and short-lived: a small young generation costs no speed and saves memory. */
 const NODE_FLAGS = ['--disable-sigusr1', '--no-warnings', '--max-semi-space-size=2'];
@@ -51,7 +67,7 @@ export function planSandbox(kind: ProcessKind, facts: SandboxFacts): readonly st
   return [
     ...outer(facts),
     facts.bwrap,
-    ...namespaces(kind),
+    ...namespaces(kind, facts),
     ...mounts(kind, facts),
     ...(facts.filterFd === null ? [] : ['--seccomp', String(facts.filterFd)]),
     '--',
@@ -94,14 +110,18 @@ function shown({ dropTo }: SandboxFacts, source: string, name: string): string {
   return dropTo === null ? source : dropTo.stage.pathOf(name);
 }
 
-function namespaces(kind: ProcessKind): readonly string[] {
+function seesNetwork(kind: ProcessKind, { remoteUpstreams }: SandboxFacts): boolean {
+  return kind === 'egress' || (kind === 'git-gate' && remoteUpstreams === true);
+}
+
+function namespaces(kind: ProcessKind, facts: SandboxFacts): readonly string[] {
   return [
     '--unshare-user',
     '--unshare-pid',
     '--unshare-ipc',
     '--unshare-uts',
     '--unshare-cgroup-try',
-    ...(kind === 'egress' ? [] : ['--unshare-net']),
+    ...(seesNetwork(kind, facts) ? [] : ['--unshare-net']),
     '--disable-userns',
     '--uid',
     '65534',
@@ -130,7 +150,8 @@ function mounts(kind: ProcessKind, facts: SandboxFacts): readonly string[] {
     '--ro-bind-try',
     '/etc/ld.so.cache',
     '/etc/ld.so.cache',
-    ...(kind === 'egress' ? NETWORK_FILES.flatMap((file) => ['--ro-bind-try', file, file]) : []),
+    ...(seesNetwork(kind, facts) ? NETWORK_FILES.flatMap((file) => ['--ro-bind-try', file, file]) : []),
+    ...(kind === 'git-gate' ? PROGRAMS : []),
     '--proc',
     '/proc',
     '--dev',

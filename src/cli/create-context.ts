@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { Secret } from '../kernel/secret.ts';
 import { openManifests, loadSettings } from '../manifest/index.ts';
 import { hostFiles } from '../platform/files.ts';
+import { readTextOrNull } from '../platform/processes.ts';
 import { allocateUid } from '../platform/uid-lock.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
 import { homePaths } from '../state/paths.ts';
@@ -33,7 +35,7 @@ export function createContext(facts: ProcessFacts): CliContext {
     environment: facts.environment,
     paths,
     terminal: openTerminal(facts),
-    secrets: secretSource(facts.environment),
+    secrets: secretSource(facts.environment, facts.operatorHome),
     manifests: () => openManifests({ home: paths.home, cwd: facts.cwd, files: hostFiles(facts.operatorHome) }),
     settings: () => (settings ??= loadSettings(paths.home, hostFiles(facts.operatorHome))),
     signalProcess: (pid, signal) => {
@@ -47,13 +49,17 @@ export function createContext(facts: ProcessFacts): CliContext {
   };
 }
 
-function secretSource(environment: Readonly<Record<string, string | undefined>>): SecretSource {
+function secretSource(environment: Readonly<Record<string, string | undefined>>, home: string): SecretSource {
   const read = (variable: string): Secret | null => {
     const value = environment[variable];
     return value === undefined || value === '' ? null : new Secret(variable, value);
   };
   return {
     hostVariable: read,
+    file: (path) => {
+      const text = readTextOrNull(path.startsWith('~/') ? join(home, path.slice(2)) : path);
+      return text === null ? null : new Secret(path, text);
+    },
     preparedAnswer: (name) => read(`BOT_BOTTLE_SECRET_${name}`),
   };
 }

@@ -22,6 +22,7 @@ export async function askSecrets(
   }
   return {
     hostVariable: (name) => source.hostVariable(name),
+    file: (path) => source.file(path),
     preparedAnswer: (name) => answers.get(name) ?? source.preparedAnswer(name),
   };
 }

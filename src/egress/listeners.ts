@@ -2,7 +2,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
 import { BottleError } from '../kernel/errors.ts';
 import { LIMITS } from '../kernel/limits.ts';
-import type { ListenerRole } from '../schema/plan.ts';
+import type { EgressRole } from '../schema/plan.ts';
 import { serveHttp, serveTransparentTls } from './connection.ts';
 import type { GatewayCore } from './core.ts';
 import type { DnsAnswerer } from './dns.ts';
@@ -10,12 +10,12 @@ import type { PeerGuard } from './peer-guard.ts';
 import { Wire, WireError } from './wire.ts';
 
 /** A listening socket that was handed over, or an address to listen on ourselves. */
-export type GatewayListener = { readonly role: ListenerRole } & (
+export type GatewayListener = { readonly role: EgressRole } & (
   { readonly fd: number } | { readonly host: string; readonly port: number }
 );
 
 export interface ListenerAddress {
-  readonly role: ListenerRole;
+  readonly role: EgressRole;
   readonly host: string;
   readonly port: number;
 }
@@ -149,6 +149,6 @@ export class Listeners {
   }
 }
 
-function listenFailed(role: ListenerRole, cause: Error): BottleError {
+function listenFailed(role: EgressRole, cause: Error): BottleError {
   return new BottleError('listen_failed', { message: `the gateway's ${role} listener could not be opened`, cause });
 }

@@ -4,6 +4,7 @@ import { boxProcess } from '../bundle/box.ts';
 import { startBundle, type RunningBundle } from '../bundle/broker.ts';
 import { BOXED } from '../bundle/sandbox.ts';
 import type { Scope } from '../kernel/scope.ts';
+import type { Secret } from '../kernel/secret.ts';
 import { assetPath } from '../platform/assets.ts';
 import { endTornLine } from '../platform/record-file.ts';
 import { systemClock } from '../platform/clock.ts';
@@ -14,14 +15,17 @@ import type { BottlePaths, HomePaths } from '../state/paths.ts';
 import { keepAudit } from './audit.ts';
 import type { AllocateUid } from './bottle.ts';
 import { serveControl, type BundleControl } from './control.ts';
+import { gateService } from './git-gate.ts';
 import { egressDocument, type Handover } from './handover.ts';
 import type { PeerDescriptors } from './peer-watch.ts';
 
 /** The bundle of one bottle, or of the gateway alone: sandboxes planned, descriptors opened, processes started. */
 export interface BottleBundleParts {
   readonly options: {
-    readonly plan: Pick<BottlePlan, 'gateway'>;
+    readonly plan: Pick<BottlePlan, 'gateway'> & Partial<Pick<BottlePlan, 'repos'>>;
     readonly userName: string;
+    /** Credentials of the git gate's upstreams among them. */
+    readonly values?: ReadonlyMap<string, Secret>;
     readonly allocateUid: AllocateUid | null;
     readonly paths: HomePaths;
   };
@@ -63,7 +67,8 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Bottl
   );
   const { peers } = parts;
   const watched = peers === undefined ? [] : [peers.company, peers.tcp, peers.tcp6];
-  const descriptors = [record, ...listeners.map(({ fd }) => fd), ...watched];
+  const own = listeners.flatMap(({ role, fd }) => (role === 'git' ? [] : [{ role, fd }]));
+  const descriptors = [record, ...own.map(({ fd }) => fd), ...watched];
   const common = { allocateUid: options.allocateUid, stageRoot: paths.runtime, stateDirectory: paths.root };
   const init = await boxProcess(
     { ...common, kind: 'init', script: assetPath('init.js'), control: null, spill: null, descriptors: 0 },
@@ -80,7 +85,7 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Bottl
     },
     scope,
   );
-  const roles = listeners.map(({ role }) => role);
+  const roles = own.map(({ role }) => role);
   const directories = {
     controlDirectory: egress.boxed ? BOXED.control : paths.control,
     spillDirectory: egress.spillInside ?? paths.spill,
@@ -99,6 +104,7 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Bottl
         },
         document: documentOf(options.plan.gateway, handover.secrets),
       },
+      ...(await gateService(parts, common, record)),
     ],
     onLog,
   });

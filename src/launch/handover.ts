@@ -10,7 +10,7 @@ import { classifyValue } from '../policy/strength.ts';
 import { parseHostSpec } from '../policy/host.ts';
 import type { EgressServiceDocument } from '../schema/egress-service.ts';
 import type { GatewaySecrets } from '../schema/gateway-config.ts';
-import type { BottlePlan, ListenerRole } from '../schema/plan.ts';
+import type { BottlePlan, EgressRole } from '../schema/plan.ts';
 
 /**
  * What the gateway is given, put together at the last moment and kept nowhere: resolved values, a CA of this bottle's
@@ -159,7 +159,7 @@ const FIRST_LISTENER_FD = 6;
 export function egressDocument(
   plan: Pick<BottlePlan, 'gateway'>,
   handover: Pick<Handover, 'secrets'>,
-  roles: readonly ListenerRole[],
+  roles: readonly EgressRole[],
   directories: Pick<EgressServiceDocument, 'controlDirectory' | 'spillDirectory'>,
   peersUid: number | null,
 ): string {

@@ -5,6 +5,7 @@ import type { ProvisionPlan } from '../providers/provider.ts';
 import { BottlePlanSchema, INSIDE, type BackendName, type BottlePlan, type Resources } from '../schema/plan.ts';
 import type { UpstreamProxy } from '../schema/upstream-proxy.ts';
 import { bottleEnvironment } from './environment.ts';
+import { planRepos, type SourcedRepo } from './git-plan.ts';
 import type { SecretRequest } from './secrets.ts';
 
 /** One entry of `env` with where it was written. */
@@ -31,6 +32,8 @@ export interface PlanInput {
   readonly routes: readonly SourcedRoute[];
   readonly log: 0 | 1 | 2;
   readonly gitUser: { readonly name?: string | undefined; readonly email?: string | undefined };
+  /** Repositories of the git gate; a gateway alone has none. */
+  readonly git?: { readonly repos: readonly SourcedRepo[]; readonly operatorHome: string };
   readonly workspace: BottlePlan['workspace'];
   readonly mounts: readonly string[];
   readonly resources: Resources;
@@ -83,6 +86,7 @@ export function buildPlan(input: PlanInput): BuiltPlan {
   const placeholders = placeholderNames(input);
   const forwarded = input.env.filter(isForwarded);
   const credentials = credentialNames(merged.value.map(({ route }) => route));
+  const git = planRepos(input.git?.repos ?? [], input.slug, input.git?.operatorHome ?? '');
   const plan = BottlePlanSchema.parse({
     slug: input.slug,
     agent: input.agent,
@@ -98,7 +102,7 @@ export function buildPlan(input: PlanInput): BuiltPlan {
       placeholderEnv: [...placeholders],
       cwd: INSIDE.workspace,
     },
-    files: [...input.provision.files],
+    files: [...input.provision.files, ...git.files],
     workspace: input.workspace,
     mounts: [...new Set(input.mounts)]
       .map((path): BottlePlan['mounts'][number] => ({ path, mode: 'ro' }))
@@ -107,12 +111,17 @@ export function buildPlan(input: PlanInput): BuiltPlan {
     debug: input.debug,
     gateway,
     credentials: credentials.map((name) => ({ name })),
-    services: ['egress'],
+    services: git.repos.length === 0 ? ['egress'] : ['egress', 'git-gate'],
+    repos: git.repos,
     warnings: [...input.warnings, ...input.provision.warnings, ...openings(gateway)],
   });
   return {
     plan,
-    secrets: [...forwarded.map(envRequest), ...credentials.map((name) => credentialRequest(name, input.routes))],
+    secrets: [
+      ...forwarded.map(envRequest),
+      ...credentials.map((name) => credentialRequest(name, input.routes)),
+      ...git.secrets,
+    ],
   };
 }
 

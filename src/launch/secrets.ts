@@ -6,7 +6,10 @@ import type { SecretSource } from '../ports/secret-source.ts';
 export interface SecretRequest {
   readonly name: string;
   readonly from:
-    { readonly kind: 'host'; readonly variable: string } | { readonly kind: 'prompt'; readonly message: string | null };
+    | { readonly kind: 'host'; readonly variable: string }
+    | { readonly kind: 'prompt'; readonly message: string | null }
+    /** A file of the operator's, such as a key. */
+    | { readonly kind: 'file'; readonly path: string };
   readonly position: SourcePosition | null;
   /** What it is for, for the error: `env.STRIPE_KEY`, `egress.routes[0].auth.token_ref`. */
   readonly key: string;
@@ -30,6 +33,7 @@ function resolveOne(request: SecretRequest, source: SecretSource): Secret {
       ...position,
     });
   }
+  if (request.from.kind === 'file') return resolveFile(request, request.from.path, source);
   const name = request.name.replace(/^env:/, '');
   const answer = source.preparedAnswer(name);
   if (answer !== null) return answer;
@@ -38,5 +42,16 @@ function resolveOne(request: SecretRequest, source: SecretSource): Secret {
     key: request.key,
     hint: `export BOT_BOTTLE_SECRET_${name}=…`,
     ...position,
+  });
+}
+
+function resolveFile({ key, position }: SecretRequest, path: string, source: SecretSource): Secret {
+  const value = source.file(path);
+  if (value !== null) return value;
+  throw new BottleError('secret_missing', {
+    message: `${path} can't be read, or is no file`,
+    key,
+    hint: `ls -l ${path}`,
+    ...(position === null ? {} : { position }),
   });
 }

@@ -7,6 +7,7 @@ import {
   EnvValueSchema,
   GitUserSchema,
   sizeInBytes,
+  type GitRepo,
 } from '../schema/manifest.ts';
 import { ResourcesSchema } from '../schema/plan.ts';
 import { RouteSchema } from '../schema/route.ts';
@@ -36,6 +37,12 @@ export interface EffectiveMount {
   readonly origin: SourcePosition;
 }
 
+export interface EffectiveRepo {
+  readonly name: string;
+  readonly repo: GitRepo;
+  readonly at: (key: string | null) => SourcePosition;
+}
+
 export interface EffectiveBottle {
   /** As picked, in order; none for a bottle that may reach nothing. */
   readonly names: readonly string[];
@@ -47,6 +54,8 @@ export interface EffectiveBottle {
   readonly egress: { readonly log: 0 | 1 | 2; readonly routes: readonly EffectiveRoute[] };
   /** Fields left empty are absent. */
   readonly gitUser: Readonly<z.infer<typeof GitUserSchema>>;
+  /** In the order of the file; `at` is where a key of it is written, or its name. */
+  readonly gitRepos: readonly EffectiveRepo[];
   readonly workspace: Readonly<NonNullable<BottleContent['workspace']>> | null;
   readonly resources: Readonly<z.infer<typeof ResourcesSchema>>;
   readonly mounts: readonly EffectiveMount[];
@@ -82,6 +91,7 @@ export function effectiveBottle(
     provider: providerOf(content, tree),
     egress: { log: content.egress?.log ?? 1, routes },
     gitUser: gitUserOf(content),
+    gitRepos: gitReposOf(content, tree),
     workspace: content.workspace ?? null,
     resources: resourcesOf(content),
     mounts: mountsOf(content, tree, files),
@@ -135,6 +145,17 @@ function contentOf(tree: LocatedMap): BottleContent {
   const parsed = BottleContentSchema.safeParse(plainOf(tree));
   if (!parsed.success) throw new BugError(`merged manifest: ${z.prettifyError(parsed.error)}`);
   return parsed.data;
+}
+
+function gitReposOf(content: BottleContent, tree: LocatedMap): EffectiveBottle['gitRepos'] {
+  return Object.entries(content['git-gate']?.repos ?? {}).map(([name, repo]) => {
+    const path = ['git-gate', 'repos', name];
+    return {
+      name,
+      repo,
+      at: (key) => (key === null ? keyPositionOf(tree, path) : positionOf(tree, [...path, key])),
+    };
+  });
 }
 
 function envOf(content: BottleContent, tree: LocatedMap): EffectiveBottle['env'] {

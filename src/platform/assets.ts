@@ -3,7 +3,15 @@ import { basename, dirname, join } from 'node:path';
 import { BottleError } from '../kernel/errors.ts';
 
 /** The self-contained files that `scripts/build.ts` makes; what runs in a sandbox is one of these and the node binary. */
-export const ASSET_NAMES = ['cli.js', 'egress.js', 'init.js', 'netns-helper.js', 'probe.js', 'pty-helper.js'] as const;
+export const ASSET_NAMES = [
+  'cli.js',
+  'egress.js',
+  'git-gate.js',
+  'init.js',
+  'netns-helper.js',
+  'probe.js',
+  'pty-helper.js',
+] as const;
 export type AssetName = (typeof ASSET_NAMES)[number];
 
 /** The installation: this module runs as `src/platform/assets.ts` or inside a bundled file of `dist/`. */

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { GatewayConfigSchema, GatewaySecretsSchema } from './gateway-config.ts';
-import { LISTENER_ROLES } from './plan.ts';
+import { EGRESS_ROLES } from './plan.ts';
 
 /** The one JSON document on the gateway's secret pipe. */
 export const EgressServiceDocumentSchema = z.strictObject({
   config: GatewayConfigSchema,
   secrets: GatewaySecretsSchema,
-  listeners: z.array(z.strictObject({ role: z.enum(LISTENER_ROLES), fd: z.int().min(3) })),
+  listeners: z.array(z.strictObject({ role: z.enum(EGRESS_ROLES), fd: z.int().min(3) })),
   /** How the operator's connections to a listener on the host are told from others'; null for a bottle's own. */
   peers: z
     .strictObject({ company: z.int().min(3), tcp: z.int().min(3), tcp6: z.int().min(3), uid: z.int().nonnegative() })

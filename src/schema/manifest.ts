@@ -71,6 +71,7 @@ const GitRepoSchema = z.strictObject({
   push_ci: z.enum(['warn', 'ask', 'deny']).optional(),
   max_pack: SizeSchema.optional(),
 });
+export type GitRepo = z.infer<typeof GitRepoSchema>;
 
 const RepoNameSchema = z.string().regex(REPO_NAME, 'a repository name: letters, digits, . _ -, no .git at its end');
 

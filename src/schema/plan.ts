@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { SERVICE_NAMES, type ServiceName } from './bundle.ts';
 import { GatewayConfigSchema } from './gateway-config.ts';
+import { GateRepoSchema } from './git-gate.ts';
 
 /**
  * Everything a launch will do, as one immutable, printable value without a secret in it. Built by pure functions in
@@ -75,7 +77,9 @@ export const BottlePlanSchema = z.strictObject({
   gateway: GatewayConfigSchema,
   /** Host variables to resolve, in slot order. */
   credentials: z.array(z.strictObject({ name: z.string() })),
-  services: z.array(z.enum(['egress'])),
+  services: z.array(z.enum(SERVICE_NAMES)),
+  /** Repositories of the git gate. */
+  repos: z.array(GateRepoSchema).default([]),
   warnings: z.array(z.string()),
 });
 export type BottlePlan = z.infer<typeof BottlePlanSchema>;
@@ -100,14 +104,25 @@ export const INSIDE = {
 
 /** Where the bundle is found inside (SECURITY S7). */
 export const BUNDLE_ADDRESS = '127.0.0.2';
-export const LISTENER_ROLES = ['proxy', 'tls', 'http', 'dns-udp', 'dns-tcp'] as const;
+export const EGRESS_ROLES = ['proxy', 'tls', 'http', 'dns-udp', 'dns-tcp'] as const;
+export type EgressRole = (typeof EGRESS_ROLES)[number];
+export const LISTENER_ROLES = [...EGRESS_ROLES, 'git'] as const;
 export type ListenerRole = (typeof LISTENER_ROLES)[number];
+
+/** What a service listens on; what no service serves is not bound at all. */
+const ROLES_OF: Readonly<Record<ServiceName, readonly ListenerRole[]>> = { egress: EGRESS_ROLES, 'git-gate': ['git'] };
+
+export function rolesOf(services: readonly ServiceName[]): readonly ListenerRole[] {
+  return services.flatMap((service) => ROLES_OF[service]);
+}
+
 export const LISTENER_PORTS: Readonly<Record<ListenerRole, number>> = {
   proxy: 9099,
   tls: 443,
   http: 80,
   'dns-udp': 53,
   'dns-tcp': 53,
+  git: 9420,
 };
 /** Names in the bottle's `/etc/hosts` that mean the bundle. */
 export const BUNDLE_NAMES = ['egress', 'supervise', 'git-gate', '_egress.local'] as const;

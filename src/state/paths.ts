@@ -33,8 +33,12 @@ export interface BottlePaths {
   readonly ours: string;
   /** The gateway's, for bodies that it holds: empty to look at, its files have no names. */
   readonly spill: string;
+  /** The git gate's, for its copies of upstreams; gone when the bottle ends. */
+  readonly git: string;
   readonly runtime: string;
   readonly control: string;
+  /** Sockets to repositories of the operator's, for the git gate alone. */
+  readonly upstreams: string;
 }
 
 export interface HostEnvironment {
@@ -69,8 +73,10 @@ export function bottlePaths(paths: HomePaths, slug: string): BottlePaths {
     home: path.join(root, 'home'),
     ours: path.join(root, 'ours'),
     spill: path.join(root, 'spill'),
+    git: path.join(root, 'git'),
     runtime,
     control: path.join(runtime, 'control'),
+    upstreams: path.join(runtime, 'upstreams'),
   };
 }
 

@@ -52,7 +52,10 @@ describe('S5 the box of a process of the bundle, as a plan', () => {
     expect(valuesOf(box, '--seccomp', 1)).toEqual([['9']]);
   });
 
-  it('only the gateway has a network, and the files that a network needs', () => {
+  it('only the gateway has a network, and the git gate for upstreams elsewhere, and the files that a network needs', () => {
+    expect(boxOf(planSandbox('git-gate', PLAIN))).toContain('--unshare-net');
+    expect(boxOf(planSandbox('git-gate', { ...PLAIN, remoteUpstreams: true }))).not.toContain('--unshare-net');
+    expect(boxOf(planSandbox('init', { ...PLAIN, remoteUpstreams: true }))).toContain('--unshare-net');
     expect(boxOf(planSandbox('init', PLAIN))).toContain('--unshare-net');
     expect(boxOf(planSandbox('egress', PLAIN))).not.toContain('--unshare-net');
     const filesOf = (kind: 'init' | 'egress'): readonly string[] =>
@@ -72,8 +75,10 @@ describe('S5 the box of a process of the bundle, as a plan', () => {
     '%s: of the host it sees libraries, node and its file, read-only; it writes in its own directories only',
     (kind) => {
       const box = boxOf(planSandbox(kind, PLAIN));
+      const programs = kind === 'git-gate' ? [['/usr/bin', '/usr/bin']] : [];
       expect(valuesOf(box, '--ro-bind', 2)).toEqual([
         ['/usr/lib', '/usr/lib'],
+        ...programs,
         ['/home/op/node', '/opt/bot-bottle/node'],
         ['/home/op/dist/egress.js', '/opt/bot-bottle/service.js'],
       ]);
@@ -84,7 +89,9 @@ describe('S5 the box of a process of the bundle, as a plan', () => {
       const without = { ...PLAIN, controlDirectory: null, spillDirectory: null };
       expect(boxOf(planSandbox(kind, without))).not.toContain('--bind');
       expect(valuesOf(box, '--remount-ro', 1)).toEqual([['/dev'], ['/']]);
-      expect(box.filter((option) => option.startsWith('--dev-bind') || option === '--tmpfs')).toEqual([]);
+      expect(
+        box.filter((option) => option.startsWith('--dev-bind') || (option === '--tmpfs' && kind !== 'git-gate')),
+      ).toEqual([]);
     },
   );
 

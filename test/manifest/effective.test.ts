@@ -146,10 +146,10 @@ Review the open branch and fix what the tests show.
       }),
     });
 
-  test('names what it uses that is not built, one after the other', () => {
-    expect(complaint(() => open(acme).loadEffective(['acme']))).toBe(`feature_missing
-bottles/acme.md:17:3  git-gate.repos
-  "repos" is not built yet; remove it`);
+  test('names what it uses that is not built', () => {
+    const [repo] = open(acme).loadEffective(['acme']).gitRepos;
+    expect(repo).toMatchObject({ name: 'web', repo: { key: { provider: 'static' } } });
+    expect(repo?.at('url')).toMatchObject({ file: 'bottles/acme.md', line: 19 });
     expect(complaint(() => open(acme).loadAgent('reviewer'))).toBe(`feature_missing
 agents/reviewer.md:3:1  skills
   "skills" is not built yet; remove it`);

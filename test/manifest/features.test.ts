@@ -4,13 +4,6 @@ import { complaint, effectiveOf } from './support.ts';
 
 const REFUSED: readonly { readonly key: string; readonly yaml: string; readonly says: string }[] = [
   {
-    key: 'git-gate.repos',
-    yaml: 'git-gate: {repos: {web: {url: /srv/web}}}',
-    says: `feature_missing
-bottles/acme.md:2:12  git-gate.repos
-  "repos" is not built yet; remove it`,
-  },
-  {
     key: 'supervise',
     yaml: 'supervise: true',
     says: `feature_missing

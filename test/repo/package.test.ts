@@ -164,6 +164,7 @@ describe('the packed tarball, installed elsewhere', () => {
     const entries = [
       'cli.js',
       'egress.js',
+      'git-gate.js',
       'init.js',
       'netns-helper.js',
       'probe.js',

@@ -68,7 +68,7 @@ async function build(
   const place = preparePlaces(plan, { stateDirectory, runtime, hostUid, joins, terminal }, scope);
   const { argv, bottleArguments } = renderInvocation(plan, place);
   const filter = plan.seccomp === null ? null : assembleSeccomp(plan.seccomp, plan.architecture);
-  const bottle = startProcess(argv, context, terminal, { options: bottleArguments, filter });
+  const bottle = startProcess(argv, context, terminal, { options: bottleArguments, filter }, plan.listeners);
   scope.defer('bottle process', () => killAll(bottle));
   scope.defer('listeners', () => {
     bottle.closeListeners();

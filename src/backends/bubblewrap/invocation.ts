@@ -38,7 +38,10 @@ export function renderInvocation(plan: BubblewrapPlan, place: Placement): Invoca
   const shown = shower(plan, place);
   const bottle = bottleSteps(plan);
   return {
-    argv: [...rootSteps(place), ...networkSteps(plan, [shown(place.node), shown(place.helper)], bottle)],
+    argv: [
+      ...rootSteps(place),
+      ...networkSteps(plan, [shown(place.node), shown(place.helper), plan.listeners.join(',')], bottle),
+    ],
     bottleArguments: [
       ...plan.flags,
       ...(place.terminal ? [] : ['--new-session']),
@@ -112,8 +115,9 @@ function rootSteps({ joins, hostUid, stage, setpriv, terminal }: Placement): rea
 const NETWORK_FLAGS = ['--unshare-user', '--unshare-net', '--uid', '0', '--gid', '0', '--cap-add', 'ALL'];
 
 /** Runs the helper with nothing of the agent's open, then becomes the next program, which gets no channel to us. */
-const HELPER = 'ulimit -c 0; "$1" --no-warnings "$2" </dev/null >/dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 9>&- || exit 125';
-const HAND_OVER = `${HELPER}; shift 2; exec "$@" 8>&-`;
+const HELPER =
+  'ulimit -c 0; "$1" --no-warnings "$2" "$3" </dev/null >/dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 9>&- || exit 125';
+const HAND_OVER = `${HELPER}; shift 3; exec "$@" 8>&-`;
 
 function networkSteps(plan: BubblewrapPlan, helper: readonly string[], bottle: readonly string[]): readonly string[] {
   const namespace = [plan.bwrap, ...NETWORK_FLAGS, '--die-with-parent', '--dev-bind', '/', '/', '/bin/sh', '-c'];

@@ -61,5 +61,6 @@ async function send(message: object, handle: unknown): Promise<void> {
 process.once('disconnect', giveUp);
 if (!process.connected) giveUp();
 setTimeout(giveUp, LIMITS.readyTimeoutMs).unref();
-for (const role of LISTENER_ROLES) await send({ role }, await bind(role));
+const wanted = process.argv[2]?.split(',') ?? [];
+for (const role of LISTENER_ROLES.filter((name) => wanted.includes(name))) await send({ role }, await bind(role));
 process.exit(0);

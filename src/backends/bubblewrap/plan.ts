@@ -1,6 +1,6 @@
 import { BottleError } from '../../kernel/errors.ts';
 import { MiB } from '../../kernel/limits.ts';
-import { INSIDE, type BottlePlan, type Resources } from '../../schema/plan.ts';
+import { INSIDE, rolesOf, type BottlePlan, type ListenerRole, type Resources } from '../../schema/plan.ts';
 import { planCgroups, type PlannedCgroup } from './cgroups.ts';
 import type { HostFacts } from './facts.ts';
 import { refuseWhatCannotBeHeld } from './limits.ts';
@@ -22,6 +22,8 @@ export interface BubblewrapPlan {
   readonly ownHostUid: boolean;
   /** The network namespace is a fresh one, made with the listeners in it. */
   readonly ownNetwork: boolean;
+  /** What is bound in it, for the services of this bottle. */
+  readonly listeners: readonly ListenerRole[];
   /** Namespaces and identity, as options of bubblewrap. */
   readonly flags: readonly string[];
   /** In order: later ones cover earlier ones. */
@@ -93,6 +95,7 @@ export function planBottle(bottle: BottlePlan, facts: HostFacts, withoutWall: Wa
     operatorHome: facts.operatorHome,
     ownHostUid: facts.uid === 0 && withoutWall !== 'uid',
     ownNetwork: withoutWall !== 'netns',
+    listeners: rolesOf(bottle.services),
     flags: identity(bottle.slug, withoutWall),
     mounts,
     etc: madeEtcFiles(bottle.slug),

@@ -11,7 +11,7 @@ import { MARK, processTree } from '../../platform/processes.ts';
 import { LineReader } from '../../platform/line-reader.ts';
 import type { ApplyContext, BottleListener } from '../../ports/backend.ts';
 import { decodeJson } from '../../schema/json.ts';
-import { LISTENER_ROLES } from '../../schema/plan.ts';
+import { LISTENER_ROLES, type ListenerRole } from '../../schema/plan.ts';
 import { CHAIN_FD } from './invocation.ts';
 
 const HandOverSchema = z.object({ role: z.enum(LISTENER_ROLES) });
@@ -39,6 +39,7 @@ export function startProcess(
   { stdio, terminal: pty, stateDirectory }: Pick<ApplyContext, 'stdio' | 'terminal' | 'stateDirectory'>,
   terminal: boolean,
   pipes: { readonly options: readonly string[]; readonly filter: Uint8Array | null },
+  roles: readonly ListenerRole[],
 ): BottleProcess {
   const [command = '', ...rest] = argv;
   const [stdin, stdout, stderr] = pty === null ? stdio : [pty.slaveFd, pty.slaveFd, pty.slaveFd];
@@ -78,7 +79,7 @@ export function startProcess(
     exited,
     orders,
     agentErrors: stderr === 'pipe' ? pipeIn(child, CHAIN_FD.stderr) : null,
-    listeners: orEarlyEnd(collectListeners(child, handles)),
+    listeners: orEarlyEnd(collectListeners(child, handles, roles)),
     firstPid,
     knownFirstPid: () => told.find((pid) => child.pid !== undefined && processTree(child.pid).includes(pid)) ?? null,
     report: orEarlyEnd(firstLine(pipeIn(child, CHAIN_FD.report))),
@@ -131,6 +132,7 @@ interface ListenerHandle {
 async function collectListeners(
   child: ChildProcess,
   handles: Map<string, ListenerHandle>,
+  roles: readonly ListenerRole[],
 ): Promise<readonly BottleListener[]> {
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   child.on('message', (message: unknown, handle: unknown) => {
@@ -140,10 +142,10 @@ async function collectListeners(
       return;
     }
     handles.set(said.data.role, handle);
-    if (handles.size === LISTENER_ROLES.length) resolve(undefined);
+    if (handles.size === roles.length) resolve(undefined);
   });
   await promise;
-  return LISTENER_ROLES.flatMap((role) => {
+  return roles.flatMap((role) => {
     const handle = handles.get(role);
     return handle === undefined ? [] : [{ role, fd: handle.fd }];
   });

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { BottleError } from '../../kernel/errors.ts';
 import { buildPlan, type BuiltPlan, type PlanInput, type PlannedEnv } from '../../launch/plan.ts';
+import { openLocalRepository } from '../../launch/git-upstreams.ts';
 import { planBind, refuseBindAsRoot } from '../../launch/bind.ts';
 import { limitWarnings } from '../../launch/preflight.ts';
 import { checkCloneSource, checkWorkspaceSource } from '../../launch/workspace.ts';
@@ -52,7 +53,9 @@ export async function prepare(context: CliContext, request: PrepareRequest): Pro
     provider: request.provider,
     provision: provided,
     workspace: workspaceOf(context, request),
+    git: { repos: bottle.gitRepos, operatorHome: context.operatorHome },
   });
+  built.plan.repos.forEach(openLocalRepository);
   return { ...built, providerTitle: provided.title, unenforced: weak };
 }
 

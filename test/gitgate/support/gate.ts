@@ -165,7 +165,9 @@ export async function openGate(options: GateOptions = {}): Promise<TestGate> {
     onBug: (failure) => bugs.push(failure),
     listenOn: { host: '127.0.0.1', port: 0 },
   });
-  scope.defer('gate', () => running[Symbol.asyncDispose]());
+  scope.defer('gate', async () => {
+    await running[Symbol.asyncDispose]();
+  });
   const url = (name = 'web'): string => `http://127.0.0.1:${running.port}/${name}.git`;
   return {
     url,
