@@ -7,7 +7,7 @@ import { BodyReader, type BodySource, type BodyStep } from './body-reader.ts';
 import type { Timeouts } from './core.ts';
 import { MaskedBody, maskHeaders, maskText, withoutCoding, type OnMasked } from './echoes.ts';
 import { readHead } from './head-reader.ts';
-import { agentHeaders, answerFraming, answerTrailers, headerTokens, headerValues } from './headers.ts';
+import { agentHeaders, answerFraming, answerTrailers, headerTokens, headerValues, isGrpcFramed } from './headers.ts';
 import { bodyCoding } from './outbound.ts';
 import type { RequestAccount } from './record.ts';
 import type { AgreedUpgrade } from './websocket-handshake.ts';
@@ -117,7 +117,7 @@ function openAnswer(
   const source = new MaskedBody({
     reader,
     codings: coding.kind === 'coded' ? coding.codings : [],
-    contentType: headerValues(head.headers, 'content-type')[0] ?? '',
+    framed: isGrpcFramed(head.headers),
     mask,
     onMasked,
   });

@@ -109,7 +109,7 @@ export function withoutCoding(headers: readonly Header[]): readonly Header[] {
 interface MaskedBodyParts {
   readonly reader: BodySource;
   readonly codings: readonly ContentCoding[];
-  readonly contentType: string;
+  readonly framed: boolean;
   readonly mask: KnownValues;
   readonly onMasked: OnMasked;
 }
@@ -127,9 +127,9 @@ export class MaskedBody implements BodySource, Disposable {
   #done = false;
 
   constructor(parts: MaskedBodyParts) {
-    const { reader, codings, mask, onMasked, contentType } = parts;
+    const { reader, codings, mask, onMasked, framed } = parts;
     this.#mask = mask;
-    this.#frames = /^application\/grpc\b/i.test(contentType) ? new GrpcFrames() : null;
+    this.#frames = framed ? new GrpcFrames() : null;
     this.#reader = reader;
     // Nothing holds what comes out, so only the ratio is bounded.
     this.#decoders = new ContentDecoders(codings, { decodedBytes: Number.POSITIVE_INFINITY });

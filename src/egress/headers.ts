@@ -23,6 +23,14 @@ export function isGrpc(headers: readonly Header[]): boolean {
   return headerValues(headers, 'content-type').some((type) => /^application\/grpc(?:$|[-+;])/i.test(type.trim()));
 }
 
+/** The body is messages one after the other; gRPC-Web's text form is base64 around them. */
+export function isGrpcFramed(headers: readonly Header[]): boolean {
+  return (
+    isGrpc(headers) &&
+    !headerValues(headers, 'content-type').some((type) => /^\s*application\/grpc-web-text/i.test(type))
+  );
+}
+
 export function headerValues(headers: readonly Header[], name: string): readonly string[] {
   return headers.filter(([field]) => field.toLowerCase() === name).map(([, value]) => value);
 }

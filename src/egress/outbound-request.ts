@@ -3,6 +3,8 @@ import { isCredentialHeader } from '../policy/credentials.ts';
 import type { RequestFacts, Verdict } from '../policy/decide.ts';
 import type { BodySource } from './body-reader.ts';
 import type { Credential, GatewayCore } from './core.ts';
+import { GrpcBody, messageCoding } from './grpc-body.ts';
+import { headerTokens, isGrpcFramed } from './headers.ts';
 import { HeldBody } from './held-body.ts';
 import { bodyCoding, scanHead, ScannedBody, UnscannedBody, type OutboundBody } from './outbound.ts';
 import type { PlacedRequest } from './stand-ins.ts';
@@ -58,6 +60,10 @@ export function outboundBody(
   const swapped = standIns.bodyFor(placed, incoming, screen, hold);
   if (swapped !== null) return swapped;
   if (screen === null) return new UnscannedBody(incoming);
+  if (isGrpcFramed(facts.headers) && headerTokens(facts.headers, 'content-encoding').length === 0) {
+    const messages = messageCoding(facts.headers);
+    return messages === null ? null : new GrpcBody(incoming, screen, messages, hold);
+  }
   const coding = bodyCoding(facts.headers);
   if (coding.kind === 'identity') return new ScannedBody(incoming, screen);
   return coding.kind === 'coded' ? new HeldBody(incoming, screen, coding.codings, hold) : null;

@@ -22,6 +22,8 @@ export const LIMITS = {
   http2UpstreamWindowBytes: 1 * MiB,
   /** One WebSocket message, as it is and inflated: held whole until it was scanned (SECURITY S17). */
   webSocketMessageBytes: 16 * MiB,
+  /** One gRPC message that is compressed: held whole until it was undone and scanned. */
+  grpcMessageBytes: 16 * MiB,
   /** RFC 6455, 5.5. */
   webSocketControlBytes: 125,
   /** RFC 8446 allows 16 KiB records; a client hello over this is nobody's honest first flight. */

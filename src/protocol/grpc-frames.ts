@@ -42,3 +42,45 @@ export class GrpcFrames {
 function lengthOf(header: readonly number[]): number {
   return header.slice(1).reduce((sum, byte) => sum * 256 + byte, 0);
 }
+
+/** A body as its receiver reads it. */
+export type GrpcEvent =
+  | { readonly kind: 'head'; readonly flag: number; readonly length: number; readonly bytes: Uint8Array }
+  /** Never empty. */
+  | { readonly kind: 'payload'; readonly bytes: Uint8Array }
+  /** The message is complete. */
+  | { readonly kind: 'end' };
+
+/** Messages, their payload as it comes: what a message is made of is known before its first byte. */
+export class GrpcMessages {
+  #head: number[] = [];
+  #left: number | null = null;
+
+  push(block: Uint8Array): readonly GrpcEvent[] {
+    const events: GrpcEvent[] = [];
+    for (let at = 0; at < block.length;) {
+      if (this.#left === null) {
+        this.#head.push(block[at] ?? 0);
+        at += 1;
+        if (this.#head.length < HEADER) continue;
+        this.#left = lengthOf(this.#head);
+        events.push({ kind: 'head', flag: this.#head[0] ?? 0, length: this.#left, bytes: Uint8Array.from(this.#head) });
+        this.#head = [];
+      } else {
+        const bytes = block.subarray(at, at + this.#left);
+        at += bytes.length;
+        this.#left -= bytes.length;
+        events.push({ kind: 'payload', bytes });
+      }
+      if (this.#left > 0) continue;
+      events.push({ kind: 'end' });
+      this.#left = null;
+    }
+    return events;
+  }
+
+  /** Bytes of a head that is not whole: nobody has been shown them. */
+  get begun(): Uint8Array {
+    return Uint8Array.from(this.#head);
+  }
+}

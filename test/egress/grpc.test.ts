@@ -26,10 +26,15 @@ const SERVICE = {
 };
 
 /** A real server that writes down the credential of each call, and each call that was cancelled. */
-async function startServer(seen: string[], cancelled: Promise<void>[]): Promise<{ server: grpc.Server; port: number }> {
-  const server = new grpc.Server();
+async function startServer(
+  seen: string[],
+  received: grpc.Metadata[],
+  cancelled: Promise<void>[],
+): Promise<{ server: grpc.Server; port: number }> {
+  const server = new grpc.Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 });
   const note = (call: { readonly metadata: grpc.Metadata }): void => {
     seen.push(String(call.metadata.get('authorization')[0]));
+    received.push(call.metadata);
   };
   server.addService(SERVICE, {
     unary(call: grpc.ServerUnaryCall<Buffer, Buffer>, done: grpc.sendUnaryData<Buffer>) {
@@ -88,13 +93,14 @@ async function startServer(seen: string[], cancelled: Promise<void>[]): Promise<
 
 describe('gRPC through interception, with a credential put in', () => {
   const seen: string[] = [];
+  const received: grpc.Metadata[] = [];
   const cancelled: Promise<void>[] = [];
   let server: grpc.Server;
   let harness: Harness;
   let client: grpc.Client;
 
   beforeAll(async () => {
-    const started = await startServer(seen, cancelled);
+    const started = await startServer(seen, received, cancelled);
     server = started.server;
     const origin: Origin = {
       address: '127.0.0.1',
@@ -210,28 +216,118 @@ describe('gRPC through interception, with a credential put in', () => {
     expect(seen.length, 'the server never heard of it').toBe(calls);
   });
 
-  test('S16: messages that the client compresses are refused, since they are not looked into', async () => {
-    const compressing = new grpc.Client(
+  const { gzip, deflate } = grpc.compressionAlgorithms;
+
+  /** Its channel compresses every message; each test ends the client it got. */
+  const compressing = (algorithm: grpc.compressionAlgorithms): grpc.Client =>
+    new grpc.Client(
       `127.0.0.1:${String(harness.port('tls'))}`,
       grpc.credentials.createSsl(Buffer.from(bottleCa.certificate)),
       {
         'grpc.ssl_target_name_override': HOST,
         'grpc.default_authority': HOST,
-        'grpc.default_compression_algorithm': grpc.compressionAlgorithms.gzip,
+        'grpc.default_compression_algorithm': algorithm,
+        // Channels of the same options share a connection.
+        'grpc.use_local_subchannel_pool': 1,
       },
     );
-    const code = await new Promise<number>((resolve) => {
-      compressing.makeUnaryRequest<Buffer, Buffer>(
-        SERVICE.unary.path,
-        bytes,
-        bytes,
-        Buffer.from('hello'),
-        (failure) => {
-          resolve(failure?.code ?? 0);
-        },
-      );
+
+  const call = (from: grpc.Client, request: Buffer | string, metadata = new grpc.Metadata()) =>
+    new Promise<{ readonly code: number; readonly reply: Buffer }>((resolve) => {
+      const { path } = SERVICE.unary;
+      from.makeUnaryRequest<Buffer, Buffer>(path, bytes, bytes, Buffer.from(request), metadata, (failure, value) => {
+        resolve({ code: failure?.code ?? 0, reply: value ?? Buffer.alloc(0) });
+      });
     });
-    compressing.close();
+
+  test.each([
+    { coding: 'gzip', algorithm: gzip },
+    { coding: 'deflate', algorithm: deflate },
+  ])('S17: messages that the client compresses with $coding are looked into', async ({ algorithm }) => {
+    const own = compressing(algorithm);
+    const text = 'the quick brown fox '.repeat(500);
+    expect(await call(own, text)).toEqual({ code: grpc.status.OK, reply: Buffer.from(text) });
+    expect(seen.at(-1)).toBe(`Bearer ${TOKEN}`);
+    const calls = seen.length;
+    const { code } = await call(own, `${text}known_value_Zq83hd7Wm2pXv91LtR5k${text}`);
     expect(code).toBe(grpc.status.PERMISSION_DENIED);
+    expect(seen.length, 'the server never heard of it').toBe(calls);
+    const chat = own.makeBidiStreamRequest<Buffer, Buffer>(SERVICE.chat.path, bytes, bytes);
+    for (const word of ['one', 'two'.repeat(1000), 'three']) {
+      chat.write(Buffer.from(word));
+      const [answer] = await once(chat, 'data');
+      expect(String(answer)).toBe(word.toUpperCase());
+    }
+    chat.end();
+    await once(chat, 'status');
+    own.close();
+  });
+
+  test('a message that ends like the beginning of a value does not wait for the next', async () => {
+    const chat = client.makeBidiStreamRequest<Buffer, Buffer>(SERVICE.chat.path, bytes, bytes);
+    chat.write(Buffer.from('ends with known_value_Zq83'));
+    const [answer] = await once(chat, 'data');
+    expect(String(answer)).toBe('ENDS WITH KNOWN_VALUE_ZQ83');
+    const failed = once(chat, 'error');
+    // And the rest of it, in a message of its own, does not leave.
+    chat.write(Buffer.from('hd7Wm2pXv91LtR5k'));
+    const [failure] = await failed;
+    expect(failure).toMatchObject({ code: expect.any(Number) });
+    const last = (await harness.ended(1)).at(-1);
+    expect(last).toMatchObject({ decision: 'deny', reason: 'known_secret', ended: 'refused_midway' });
+  });
+
+  test('large messages, both ways', async () => {
+    const large = new grpc.Client(
+      `127.0.0.1:${String(harness.port('tls'))}`,
+      grpc.credentials.createSsl(Buffer.from(bottleCa.certificate)),
+      {
+        'grpc.ssl_target_name_override': HOST,
+        'grpc.default_authority': HOST,
+        'grpc.max_receive_message_length': -1,
+        'grpc.max_send_message_length': -1,
+      },
+    );
+    const request = Buffer.alloc(20 * 1024 * 1024, 'large message ');
+    const { code, reply } = await call(large, request);
+    large.close();
+    expect(code).toBe(grpc.status.OK);
+    expect(reply.equals(request)).toBe(true);
+  });
+
+  test('metadata: what the agent sends passes, but for its credential', async () => {
+    const metadata = new grpc.Metadata();
+    metadata.set('authorization', 'Bearer of-the-agent');
+    metadata.set('x-kept', 'yes');
+    metadata.set('x-blob-bin', Buffer.from([0, 1, 2, 255]));
+    expect((await call(client, 'hello', metadata)).code).toBe(grpc.status.OK);
+    expect(seen.at(-1)).toBe(`Bearer ${TOKEN}`);
+    expect(received.at(-1)?.get('x-kept')).toEqual(['yes']);
+    expect(received.at(-1)?.get('x-blob-bin')).toEqual([Buffer.from([0, 1, 2, 255])]);
+  });
+
+  test('trailers only: a method that is not there', async () => {
+    const code = await new Promise<number>((resolve) => {
+      client.makeUnaryRequest<Buffer, Buffer>('/test.Echo/Missing', bytes, bytes, Buffer.from('x'), (failure) => {
+        resolve(failure?.code ?? 0);
+      });
+    });
+    expect(code).toBe(grpc.status.UNIMPLEMENTED);
+  });
+
+  test('cancelling a call ends it at the server', async () => {
+    const before = cancelled.length;
+    const hanging = client.makeUnaryRequest<Buffer, Buffer>(
+      SERVICE.hang.path,
+      bytes,
+      bytes,
+      Buffer.from('x'),
+      () => undefined,
+    );
+    const status = once(hanging, 'status');
+    await expect.poll(() => cancelled.length).toBe(before + 1);
+    hanging.cancel();
+    expect((await status)[0]).toMatchObject({ code: grpc.status.CANCELLED });
+    await cancelled.at(-1);
   });
 });
