@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { join } from 'node:path';
 import { Secret } from '../kernel/secret.ts';
 import { openManifests, loadSettings } from '../manifest/index.ts';
@@ -19,8 +20,8 @@ export interface ProcessFacts {
   readonly interactive: boolean;
 }
 
-/** Two interrupts within this time mean: kill, now. */
-const IMPATIENCE_MS = 1_500;
+/** A wrapper such as npx passes the terminal's signal on, which we have heard ourselves already. */
+const SAME_PRESS_MS = 100;
 
 export function createContext(facts: ProcessFacts): CliContext {
   const paths = homePaths(facts.environment);
@@ -64,14 +65,20 @@ function secretSource(environment: Readonly<Record<string, string | undefined>>,
   };
 }
 
-/** Once stops in order; a second time within a moment kills: the boxes die with this process. */
+/**
+ * Once stops in order, twice kills: the agent if there is one, and its bottle is put away as after any end; else this
+ * process, and the boxes die with it. A third time ends this process whatever it does.
+ */
 function watchSignals(stop: AbortController, hurry: AbortController): void {
   let lastAt = -Infinity;
   const onSignal = (signal: NodeJS.Signals): void => {
     const now = performance.now();
-    if (now - lastAt < IMPATIENCE_MS) process.exit(signal === 'SIGINT' ? 130 : 143);
+    const again = now - lastAt < SAME_PRESS_MS;
     lastAt = now;
-    stop.abort(signal);
+    if (!stop.signal.aborted) stop.abort(signal);
+    else if (again) return;
+    else if (!hurry.signal.aborted && getEventListeners(hurry.signal, 'abort').length > 0) hurry.abort(signal);
+    else process.exit(signal === 'SIGINT' ? 130 : 143);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
   process.on(HURRY_SIGNAL, () => {

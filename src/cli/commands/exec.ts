@@ -32,14 +32,19 @@ export async function exec(context: CliContext, id: string, argv: readonly strin
     terminal: attachment,
   });
   const stop = (): void => {
-    command.stop(context.hurryRequested.aborted ? 0 : STOP_GRACE_MS).catch(ignoreUnlessAwaited);
+    command.stop(STOP_GRACE_MS).catch(ignoreUnlessAwaited);
+  };
+  const hurry = (): void => {
+    command.stop(0).catch(ignoreUnlessAwaited);
   };
   if (context.stopRequested.aborted) stop();
   context.stopRequested.addEventListener('abort', stop, { once: true });
+  context.hurryRequested.addEventListener('abort', hurry, { once: true });
   try {
     attachment?.begin();
     return (await command.exited).exitCode;
   } finally {
     context.stopRequested.removeEventListener('abort', stop);
+    context.hurryRequested.removeEventListener('abort', hurry);
   }
 }

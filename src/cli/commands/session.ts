@@ -92,7 +92,7 @@ async function finish(context: CliContext, bottle: LaunchedBottle, options: Sess
     if (context.stopRequested.aborted) stop();
     options.attachment?.begin();
     const begunAt = performance.now();
-    const exit = await bottle.run();
+    const exit = interrupted(await bottle.run(), context.stopRequested);
     const elapsedMs = performance.now() - begunAt;
     await options.attachment?.[Symbol.asyncDispose]();
     const settlement = await settle(exit, options.built.plan, bottle.paths);
@@ -117,4 +117,10 @@ async function finish(context: CliContext, bottle: LaunchedBottle, options: Sess
     context.stopRequested.removeEventListener('abort', stop);
     context.hurryRequested.removeEventListener('abort', hurry);
   }
+}
+
+/** By Ctrl-C the agent is told to end like by any stop; whoever pressed it expects to read that it was interrupted. */
+function interrupted(exit: AgentExit, stopRequested: AbortSignal): AgentExit {
+  const pressed = stopRequested.aborted && stopRequested.reason === 'SIGINT';
+  return pressed && exit.signal === 'SIGTERM' ? { ...exit, exitCode: 130, signal: 'SIGINT' } : exit;
 }
