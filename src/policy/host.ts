@@ -78,8 +78,13 @@ export function authorityText(authority: { readonly host: string; readonly port:
 }
 
 export function matchesHost(pattern: HostPattern, host: NormalHost): boolean {
-  if (pattern.kind === 'wildcard') return !isLiteral(host) && host.endsWith(`.${pattern.host}`);
+  if (pattern.kind === 'wildcard') return liesBelow(host, pattern.host);
   return pattern.host === host;
+}
+
+/** Whether a name lies below another, at any depth; never of an address, never of the name itself. */
+export function liesBelow(host: string, above: string): boolean {
+  return !isLiteral(host) && host.endsWith(`.${above}`);
 }
 
 /** What is kept for a host: under its own name, else under the longest name that it lies below. */
