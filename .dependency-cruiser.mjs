@@ -24,7 +24,7 @@ const LAYERS = [
 ];
 const PURE = '^src/(kernel|schema|policy|dlp|protocol|ports)/';
 /** Packages without sockets, files, clocks or randomness of their own. */
-const PURE_PACKAGES = 'node_modules/(zod|ipaddr[.]js)/';
+const PURE_PACKAGES = 'node_modules/(zod|ipaddr[.]js|@noble/hashes|@scure/bip39/wordlists)/';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {

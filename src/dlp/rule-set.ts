@@ -76,6 +76,8 @@ export interface RuleSet {
   readonly lead: number;
   /** Rules whose matches begin so far before their block that too much of them would have left when it comes. */
   readonly late: readonly number[];
+  /** The rule for wallets' words, if it is among them. */
+  readonly phrases: CompiledRule | null;
 }
 
 /** What is wrong with a rule, in words for who wrote it. */
@@ -83,7 +85,7 @@ export function compileRule(rule: Rule): Result<CompiledRule, string> {
   const parsed = parseRulePattern(rule.pattern);
   if (!parsed.ok) return parsed;
   if ((rule.secretGroup ?? 0) > parsed.value.groups) return err(`it has no group ${String(rule.secretGroup)}`);
-  const anchor = deriveAnchor(parsed.value);
+  const anchor = rule.engine === undefined ? deriveAnchor(parsed.value) : ok({ blocks: [], leads: [] });
   if (!anchor.ok) return anchor;
   const size = checkSize(parsed.value.root);
   if (!size.ok) return size;
@@ -128,7 +130,8 @@ export function buildRuleSet(rules: readonly CompiledRule[]): RuleSet {
   );
   const lead = Math.max(0, ...rules.flatMap(({ anchor }) => anchor.leads));
   const late = rules.flatMap(({ anchor }, rule) => (Math.max(...anchor.leads) > LEAD_FREE_BYTES ? [rule] : []));
-  return { rules, filter: buildFilter(entries), lead, late };
+  const phrases = rules.find(({ rule }) => rule.engine === 'seed-phrase') ?? null;
+  return { rules, filter: buildFilter(entries), lead, late, phrases };
 }
 
 /** Where the secret of a match lies; null when it is none after all. `bytes` has what stands round the match. */

@@ -34,6 +34,8 @@ export interface Rule {
   readonly keywords: readonly string[];
   /** In RE2's syntax, over bytes: `pattern/syntax.ts`. */
   readonly pattern: string;
+  /** What looks for it where a pattern would begin everywhere; the pattern then only says what it looks like. */
+  readonly engine?: 'seed-phrase';
   /** The group that is the secret itself; 0, the default, is the whole match. */
   readonly secretGroup?: number;
   /** Bits per character that the secret must have (Shannon). */

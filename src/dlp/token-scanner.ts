@@ -3,6 +3,7 @@ import type { Severity } from './rule.ts';
 import type { RuleSet } from './rule-set.ts';
 import { holdsCandidate } from './block-filter.ts';
 import { joinSegments, segmentOf, type Segment } from './segment.ts';
+import { SeedPhrases, type PhraseMatch } from './seed-phrase.ts';
 import { TokenView, type TokenMatch } from './token-view.ts';
 
 /**
@@ -47,6 +48,7 @@ interface DecodedView {
 export class TokenScanner {
   readonly #parts: TokenScannerParts;
   readonly #plain: TokenView;
+  readonly #phrases: SeedPhrases | null;
   /** Each decodes what the one before it shows. None while they would show the very same bytes as the plain one. */
   #decoded: readonly DecodedView[] = [];
   #stretch = FIRST_STRETCH_BYTES;
@@ -58,6 +60,7 @@ export class TokenScanner {
   constructor(parts: TokenScannerParts) {
     this.#parts = parts;
     this.#plain = new TokenView(parts.rules);
+    this.#phrases = parts.rules.phrases === null ? null : new SeedPhrases();
   }
 
   /** Bytes that automata took so far. */
@@ -66,6 +69,7 @@ export class TokenScanner {
   }
 
   push(chunk: Uint8Array): TokenProgress {
+    this.#phrases?.push(chunk, this.#reportPhrase);
     let at = 0;
     while (at < chunk.length) {
       const to = this.#decoded.length === 0 ? nextEscape(chunk, at) : Math.min(chunk.length, at + this.#stretch);
@@ -84,6 +88,7 @@ export class TokenScanner {
       rest = joinSegments(decoder.push(rest), decoder.flush());
       view.push(rest, this.#reportDecoded);
     }
+    this.#phrases?.end(this.#reportPhrase);
     this.#plain.end(this.#report);
     for (const { view } of this.#decoded) view.end(this.#reportDecoded);
     return this.#progress(this.#pushed);
@@ -127,6 +132,11 @@ export class TokenScanner {
     if (match.decoded) this.#report(match);
   };
 
+  readonly #reportPhrase = (match: PhraseMatch): void => {
+    const rule = this.#parts.rules.phrases;
+    if (rule !== null) this.#report({ ...match, rule, decoded: false });
+  };
+
   #progress(release: number): TokenProgress {
     const findings = this.#findings.sort(inOrder);
     this.#findings = [];
@@ -137,7 +147,7 @@ export class TokenScanner {
     const views = [this.#plain, ...this.#decoded.map(({ view }) => view)];
     return Math.min(
       this.#pushed,
-      ...views.flatMap(({ heldFrom }) => heldFrom ?? []),
+      ...[...views, this.#phrases].flatMap((view) => view?.heldFrom ?? []),
       ...this.#decoded.flatMap(({ decoder }) => decoder.undecidedFrom ?? []),
     );
   }
@@ -159,7 +169,8 @@ const mayBeHex = (byte: number | undefined): boolean =>
 
 /** All findings in bytes that are there at once. In most of them nothing even begins like a credential. */
 export function scanTokens(parts: TokenScannerParts, bytes: Uint8Array): readonly TokenFinding[] {
-  if (bytes.indexOf(PERCENT) === -1 && !holdsCandidate(parts.rules.filter, bytes)) return [];
+  const plain = bytes.indexOf(PERCENT) === -1 && parts.rules.phrases === null;
+  if (plain && !holdsCandidate(parts.rules.filter, bytes)) return [];
   const scanner = new TokenScanner(parts);
   return [...scanner.push(bytes).findings, ...scanner.end().findings];
 }

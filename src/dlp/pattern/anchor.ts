@@ -56,8 +56,10 @@ function beginningOf(parts: readonly PatternNode[]): readonly PatternNode[] {
 
 /** More repetitions than a block has bytes say nothing about it. */
 function shortened(part: PatternNode): PatternNode {
-  if (part.kind !== 'repeat' || lengthOf(part.body).min === 0) return part;
-  return { ...part, min: Math.min(part.min, BLOCK_BYTES), max: Math.min(part.max, BLOCK_BYTES) };
+  const least = part.kind === 'repeat' ? lengthOf(part.body).min : 0;
+  if (part.kind !== 'repeat' || least === 0) return part;
+  const enough = Math.ceil(BLOCK_BYTES / least);
+  return { ...part, min: Math.min(part.min, enough), max: Math.min(part.max, enough) };
 }
 
 /** The pattern's parts in a row; groups are opened, because only places matter here. */

@@ -45,7 +45,7 @@ function sizeOf(node: PatternNode): number {
     case 'either':
       return node.branches.reduce((sum, branch) => sum + sizeOf(branch), 1);
     case 'repeat': {
-      const copies = node.max === Infinity ? node.min + 1 : node.max;
+      const copies = node.max === Infinity ? Math.max(1, node.min) : node.max;
       return copies * (sizeOf(node.body) + 1) + 1;
     }
     case 'group':
@@ -83,16 +83,21 @@ class Builder {
   #makeRepeat({ body, min, max, greedy }: Extract<PatternNode, { readonly kind: 'repeat' }>, next: number): number {
     const ordered = (inner: number, exit: number): readonly number[] => (greedy ? [inner, exit] : [exit, inner]);
     let first = next;
+    let copies = min;
     if (max === Infinity) {
       const ways: number[] = [];
-      first = this.#add({ kind: 'fork', next: ways });
-      ways.push(...ordered(this.make(body, first), next));
+      const again = this.#add({ kind: 'fork', next: ways });
+      const last = this.make(body, again);
+      ways.push(...ordered(last, next));
+      // Of those that must be there the last one is the one that goes round.
+      first = min === 0 ? again : last;
+      copies = Math.max(0, min - 1);
     } else {
       for (let copy = min; copy < max; copy += 1) {
         first = this.#add({ kind: 'fork', next: ordered(this.make(body, first), next) });
       }
     }
-    for (let copy = 0; copy < min; copy += 1) first = this.make(body, first);
+    for (let copy = 0; copy < copies; copy += 1) first = this.make(body, first);
     return first;
   }
 

@@ -38,4 +38,28 @@ export const PERSONAL_RULES: readonly Rule[] = [
       },
     },
   ]),
+  ...vendor('Wallets', 'https://github.com/bitcoin/bips/blob/master/bip-0039.mediawiki', [
+    {
+      id: 'seed-phrase',
+      keywords: ['a', 'e', 'i', 'o', 'u'],
+      pattern: '\\b[a-z]{3,8}(?:[^a-z]{1,8}[a-z]{3,8}){11,23}\\b',
+      engine: 'seed-phrase',
+      kind: 'personal',
+      severity: 'critical',
+      examples: {
+        match: [
+          'legal winner thank year wave sausage worth useful legal winner thank yellow',
+          '{"seed": ["letter","advice","cage","absurd","amount","doctor","acoustic","avoid","letter","advice","cage","above"]}',
+          '1. hamster 2. diagram 3. private 4. dutch 5. cause 6. delay 7. private 8. meat 9. slide 10. toddler 11. razor 12. book 13. happy 14. fancy 15. gospel 16. tennis 17. maple 18. dilemma 19. loan 20. word 21. shrug 22. inflict 23. delay 24. length',
+          '"legal\\nwinner\\nthank\\nyear\\nwave\\nsausage\\nworth\\nuseful\\nlegal\\nwinner\\nthank\\nyellow"',
+        ],
+        miss: [
+          'legal winner thank year wave sausage worth useful legal winner thank year',
+          'legal winner thank year wave sausage worth useful legal winner thank',
+          'abandon ability able about above absent absorb abstract absurd abuse access accident account accuse achieve acid',
+          'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about',
+        ],
+      },
+    },
+  ]),
 ];
