@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { LIMITS } from '../kernel/limits.ts';
-import { ok, type Result } from '../kernel/result.ts';
+import { err, ok, type Result } from '../kernel/result.ts';
 import type { Permit } from '../policy/permit.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Dialer, DialFailure } from '../ports/dialer.ts';
@@ -24,8 +24,8 @@ export interface AcquireWish {
   readonly credential: number | null;
   /** `new` dials; `any` takes an idle one; `recent` only one that was in use moments ago. */
   readonly reuse: 'new' | 'recent' | 'any';
-  /** What comes of it must be HTTP/1.1: a WebSocket is asked for by its upgrade. */
-  readonly http1Only?: boolean;
+  /** For a WebSocket: HTTP/1.1, or a stream of an HTTP/2 connection whose upstream takes them (RFC 8441). */
+  readonly webSocket?: boolean;
 }
 
 interface IdleConnection {
@@ -68,7 +68,8 @@ export class UpstreamPool implements Disposable {
     const key = poolKey(permit, wish.credential);
     const kept = this.#takeKept(key, wish);
     if (kept !== undefined) return ok({ ...kept, key, generation: permit.generation, reused: true });
-    if (permit.scheme === 'http' || wish.http1Only === true) return this.#dialHttp1(permit, key);
+    if (permit.scheme === 'http') return this.#dialHttp1(permit, key);
+    if (wish.webSocket === true) return this.#dialWebSocket(permit, key);
     const pending = wish.reuse === 'new' ? undefined : this.#sessions.pending(key);
     if (pending === undefined) return this.#dialEither(permit, key);
     // One connection may do for all who want one now; if it speaks HTTP/1.1 after all, each dials its own.
@@ -122,7 +123,7 @@ export class UpstreamPool implements Disposable {
   #takeKept(key: string, wish: AcquireWish): Pick<UpstreamConnection, 'wire' | 'session'> | undefined {
     if (wish.reuse === 'new') return undefined;
     const maxIdleMs = wish.reuse === 'any' ? LIMITS.upstreamIdleMs : LIMITS.upstreamFreshIdleMs;
-    const session = wish.http1Only === true ? undefined : this.#sessions.find(key, maxIdleMs);
+    const session = this.#sessions.find(key, maxIdleMs, { webSocket: wish.webSocket === true });
     const kept =
       session === undefined
         ? { wire: this.#takeIdle(key, wish.reuse)?.wire, session: null }
@@ -137,6 +138,17 @@ export class UpstreamPool implements Disposable {
     const dialled = await this.#parts.dialer.dial(permit, ['http/1.1']);
     this.#parts.onDialled?.(dialled);
     return dialled.ok ? ok(this.#connected(permit, key, dialled.value)) : dialled;
+  }
+
+  /** Nearly every upstream takes an upgrade; one that speaks HTTP/2 only is asked whether it takes WebSockets there. */
+  async #dialWebSocket(permit: Permit, key: string): Promise<Result<UpstreamConnection, DialFailure>> {
+    const dialled = await this.#dialHttp1(permit, key);
+    if (dialled.ok || dialled.error.otherProtocol !== true) return dialled;
+    const either = await this.#dialEither(permit, key);
+    if (!either.ok || either.value.session === null || (await either.value.session.takesWebSockets())) return either;
+    either.value.wire.destroy();
+    const detail = 'the upstream speaks HTTP/2 only, and no WebSocket there (RFC 8441)';
+    return err({ status: 502, reason: 'upstream_invalid', detail });
   }
 
   async #dialEither(permit: Permit, key: string): Promise<Result<UpstreamConnection, DialFailure>> {

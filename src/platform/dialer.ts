@@ -161,6 +161,9 @@ interface TlsWish {
   readonly protocols: readonly UpstreamProtocol[];
 }
 
+/** RFC 7301, 3.2, as OpenSSL tells of it. */
+const NO_PROTOCOL = 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL';
+
 function secure(
   socket: Socket,
   { host, secureContext, protocols }: TlsWish,
@@ -189,6 +192,7 @@ function secure(
     status: 502,
     reason: 'upstream_tls',
     detail: `the upstream's TLS was not accepted (${code})`,
+    ...(code === NO_PROTOCOL ? { otherProtocol: true } : {}),
   }));
 }
 

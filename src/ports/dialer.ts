@@ -7,6 +7,8 @@ export interface DialFailure {
   readonly status: 403 | 502 | 504;
   readonly reason: Reason;
   readonly detail: string;
+  /** The upstream speaks none of the protocols that were offered. */
+  readonly otherProtocol?: true;
 }
 
 export type UpstreamProtocol = 'h2' | 'http/1.1';

@@ -15,6 +15,8 @@ export class UpstreamSession {
   #idleSince: number | null = null;
   #idleTimer: NodeJS.Timeout | null = null;
   #retired = false;
+  #settled = false;
+  readonly #settings = Promise.withResolvers<undefined>();
 
   constructor(socket: Socket, parts: { generation: number; host: string; meter: BufferMeter; onUnfit: () => void }) {
     this.generation = parts.generation;
@@ -24,6 +26,10 @@ export class UpstreamSession {
     this.#session.on('error', this.#leave);
     this.#session.on('goaway', this.#leave);
     this.#session.on('close', this.#leave);
+    this.#session.once('remoteSettings', () => {
+      this.#settled = true;
+      this.#settings.resolve(undefined);
+    });
     this.#rest();
   }
 
@@ -38,6 +44,17 @@ export class UpstreamSession {
   /** Milliseconds without a stream; 0 while there is one. */
   idleMs(now: number): number {
     return this.#idleSince === null ? 0 : now - this.#idleSince;
+  }
+
+  /** Once it has said what it takes. */
+  async takesWebSockets(): Promise<boolean> {
+    if (!this.#settled && !this.#retired) await this.#settings.promise;
+    return this.webSockets;
+  }
+
+  /** It has said so by now (RFC 8441, 3). */
+  get webSockets(): boolean {
+    return this.#session.remoteSettings.enableConnectProtocol === true;
   }
 
   openWire(): Wire {
@@ -76,6 +93,7 @@ export class UpstreamSession {
   readonly #leave = (): void => {
     if (this.#retired) return;
     this.#retired = true;
+    this.#settings.resolve(undefined);
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
     this.#onUnfit();
   };
@@ -94,9 +112,11 @@ export class UpstreamSessions {
   }
 
   /** `maxIdleMs`: what may not be sent twice takes only a connection that was in use moments ago. */
-  find(key: string, maxIdleMs: number): UpstreamSession | undefined {
+  find(key: string, maxIdleMs: number, { webSocket }: { readonly webSocket: boolean }): UpstreamSession | undefined {
     const now = performance.now();
-    return this.#byKey.get(key)?.find((session) => session.open && session.idleMs(now) <= maxIdleMs);
+    const fits = (session: UpstreamSession): boolean =>
+      session.open && session.idleMs(now) <= maxIdleMs && (!webSocket || session.webSockets);
+    return this.#byKey.get(key)?.find(fits);
   }
 
   /** The dial that is under way for that key, unless the upstream is known to speak HTTP/1.1 only. */

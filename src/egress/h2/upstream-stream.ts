@@ -13,7 +13,8 @@ import {
 } from '../../protocol/http2/fields.ts';
 import { LIMITS } from '../../kernel/limits.ts';
 import type { Header } from '../../policy/decide.ts';
-import { headerValues } from '../headers.ts';
+import { headerTokens, headerValues } from '../headers.ts';
+import { acceptValue } from '../websocket-handshake.ts';
 
 const { NGHTTP2_PROTOCOL_ERROR, NGHTTP2_FLAG_END_STREAM } = constants;
 const NOTHING = new Uint8Array(0);
@@ -28,6 +29,8 @@ export class UpstreamStream extends Duplex {
   readonly #cancel = new AbortController();
   #stream: ClientHttp2Stream | null = null;
   #method = 'GET';
+  /** The key of the WebSocket that was asked for, whose bytes pass as they are; null for a request. */
+  #webSocketKey: string | null = null;
   #unparsed: Uint8Array = NOTHING;
   #body: BodyDecoder | null = null;
   #sent = false;
@@ -64,7 +67,8 @@ export class UpstreamStream extends Duplex {
   }
 
   override _final(done: (failure?: Error | null) => void): void {
-    if (!this.#sent) this.destroy();
+    if (this.#webSocketKey !== null) this.#endWebSocket();
+    else if (!this.#sent) this.destroy();
     done();
   }
 
@@ -97,22 +101,25 @@ export class UpstreamStream extends Duplex {
     this.#method = head.method;
     const { kind } = framing.value;
     const [authority = ''] = headerValues(head.headers, 'host');
+    this.#webSocketKey = isUpgrade(head) ? (headerValues(head.headers, 'sec-websocket-key')[0] ?? '') : null;
+    const webSocket = this.#webSocketKey !== null;
     const fields: readonly Header[] = [
-      [':method', head.method],
+      [':method', webSocket ? 'CONNECT' : head.method],
+      ...(webSocket ? ([[':protocol', 'websocket']] as const) : []),
       [':scheme', 'https'],
       [':authority', authority],
       [':path', head.target],
-      ...streamFields(head.headers),
+      ...streamFields(head.headers).filter(([name]) => !webSocket || name !== 'sec-websocket-key'),
       // Trailers are read on every leg of ours.
-      ['te', 'trailers'],
+      ...(webSocket ? [] : ([['te', 'trailers']] as const)),
     ];
     const stream = this.#session.request(fields.flat(), {
-      endStream: kind === 'none',
+      endStream: kind === 'none' && !webSocket,
       waitForTrailers: kind === 'chunked',
       signal: this.#cancel.signal,
     });
     this.#stream = stream;
-    this.#sent = kind === 'none';
+    this.#sent = kind === 'none' && !webSocket;
     this.#body = kind === 'none' ? null : createBodyDecoder(framing.value);
     this.#listen(stream);
     return true;
@@ -149,6 +156,12 @@ export class UpstreamStream extends Duplex {
 
   #passOn(bytes: Uint8Array, done: (failure?: Error | null) => void): void {
     const stream = this.#stream;
+    if (stream !== null && this.#webSocketKey !== null && !this.#sent && !stream.destroyed && bytes.length > 0) {
+      stream.write(bytes, () => {
+        done();
+      });
+      return;
+    }
     if (stream === null || this.#body === null || this.#sent || stream.destroyed || bytes.length === 0) {
       done();
       return;
@@ -184,9 +197,21 @@ export class UpstreamStream extends Duplex {
       this.push(null);
       return;
     }
+    if (this.#webSocketKey !== null && status >= 200 && status < 300) {
+      this.push(Buffer.from(switchedHead(headers, this.#webSocketKey), 'latin1'));
+      return;
+    }
+    // One that says no says it as an answer like any other, and reads no more.
+    if (this.#webSocketKey !== null && status >= 300) this.#endWebSocket();
     const framing = status < 200 ? [] : this.#framing({ status, headers }, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
     const head = serialiseResponseHead(status, reasonPhrase(status), [...headers, ...framing]);
     this.push(Buffer.from(head, 'latin1'));
+  }
+
+  #endWebSocket(): void {
+    if (this.#sent) return;
+    this.#sent = true;
+    this.#stream?.end();
   }
 
   /** HTTP/1.1 says at the head how the body ends. */
@@ -204,4 +229,18 @@ export class UpstreamStream extends Duplex {
     if (this.#answered) return;
     this.destroy();
   };
+}
+
+function isUpgrade({ headers }: RequestHead): boolean {
+  return headerTokens(headers, 'upgrade').includes('websocket');
+}
+
+/** RFC 8441, 5: there is no key and no accept value on a stream, so ours is answered here. */
+function switchedHead(headers: readonly Header[], key: string): string {
+  return serialiseResponseHead(101, 'Switching Protocols', [
+    ...headers,
+    ['connection', 'Upgrade'],
+    ['upgrade', 'websocket'],
+    ['sec-websocket-accept', acceptValue(key)],
+  ]);
 }
