@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { installPrograms, type Program } from './system-packages.ts';
 
 const NEEDED: readonly Program[] = ['bwrap', 'git'];
-const TEST_CLIENTS: readonly Program[] = ['curl', 'openssl', 'python3', 'strace', 'tmux'];
+const TEST_CLIENTS: readonly Program[] = ['curl', 'openssl', 'python3', 'sshd', 'strace', 'tmux'];
 const LARGE: readonly Program[] = ['docker', 'qemu', 'mitmproxy', 'squid', 'h2load'];
 
 export type Extent = 'needed' | 'tests' | 'all';

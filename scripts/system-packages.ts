@@ -15,6 +15,7 @@ export type Program =
   | 'mitmproxy'
   | 'squid'
   | 'h2load'
+  | 'sshd'
   | 'strace'
   | 'tmux'
   | 'curl'
@@ -58,6 +59,7 @@ const PACKAGES: Readonly<Record<Program, Readonly<Record<Manager, string | null>
   mitmproxy: { apt: 'mitmproxy', dnf: 'mitmproxy', pacman: 'mitmproxy', apk: null, zypper: null },
   squid: { apt: 'squid-openssl', dnf: 'squid', pacman: 'squid', apk: 'squid', zypper: 'squid' },
   h2load: { apt: 'nghttp2-client', dnf: 'nghttp2', pacman: 'nghttp2', apk: 'nghttp2', zypper: 'nghttp2' },
+  sshd: { apt: 'openssh-server', dnf: 'openssh-server', pacman: 'openssh', apk: 'openssh', zypper: 'openssh-server' },
   strace: { apt: 'strace', dnf: 'strace', pacman: 'strace', apk: 'strace', zypper: 'strace' },
   tmux: { apt: 'tmux', dnf: 'tmux', pacman: 'tmux', apk: 'tmux', zypper: 'tmux' },
   curl: { apt: 'curl', dnf: 'curl', pacman: 'curl', apk: 'curl', zypper: 'curl' },
@@ -74,6 +76,7 @@ const EXECUTABLES: Readonly<Record<Program, string>> = {
   mitmproxy: 'mitmdump',
   squid: 'squid',
   h2load: 'h2load',
+  sshd: 'sshd',
   strace: 'strace',
   tmux: 'tmux',
   curl: 'curl',

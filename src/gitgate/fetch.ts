@@ -1,5 +1,7 @@
-import type { StdioOptions } from 'node:child_process';
+import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { BottleError } from '../kernel/errors.ts';
+import type { Secret } from '../kernel/secret.ts';
+import { reveal } from '../platform/reveal.ts';
 import { collectWords, failedToStart, ignoreGone, lastWords, spawnGit } from './git.ts';
 
 /** One fetch by git itself: objects only. No ref changes, no tag comes that was not asked for. */
@@ -14,20 +16,23 @@ export interface Fetch {
   readonly env?: Readonly<Record<string, string>>;
   /** Descriptors of its own, from 3 on. */
   readonly descriptors?: Exclude<StdioOptions, string>;
+  /** Given to whoever reads descriptor 3, once. */
+  readonly secret?: Secret | null;
   /** Words of what is between git and the upstream; they say more than git's own. */
   readonly words?: () => string;
 }
 
 export async function fetchObjects(fetch: Fetch): Promise<void> {
-  const { url, directory, refs, source, protocol, settings, env, descriptors = [] } = fetch;
+  const { url, directory, refs, source, protocol, settings, env, descriptors = [], secret = null } = fetch;
   const child = spawnGit({
     directory,
     protocol,
     ...(settings === undefined ? {} : { settings }),
     ...(env === undefined ? {} : { env }),
     args: [...FETCH, source],
-    stdio: ['pipe', 'ignore', 'pipe', ...descriptors],
+    stdio: ['pipe', 'ignore', 'pipe', ...(secret === null ? descriptors : (['pipe'] as const))],
   });
+  if (secret !== null) giveSecret(child, secret);
   const words = collectWords(child.stderr);
   child.stdin?.on('error', ignoreGone);
   child.stdin?.end(refs.map((ref) => `${ref}\n`).join(''));
@@ -39,6 +44,13 @@ export async function fetchObjects(fetch: Fetch): Promise<void> {
   if ((await promise) === 0) return;
   const said = lastWords(`${fetch.words?.() ?? ''}\n${words()}`);
   throw new BottleError('upstream_failed', { message: `${url} can't be fetched: ${said}` });
+}
+
+function giveSecret(child: ChildProcess, secret: Secret): void {
+  const pipe = child.stdio[3];
+  if (pipe === null || pipe === undefined || !('write' in pipe)) return;
+  pipe.on('error', ignoreGone);
+  pipe.end(`${reveal(secret, 'pipe')}\n`);
 }
 
 const FETCH = [

@@ -6,7 +6,7 @@ import type { GitService } from '../schema/git.ts';
  * Where a repository really is. Each kind of address is one implementation; what they share is that a failure carries
  * the upstream's own words, and that nothing waits for ever.
  */
-export interface Upstream {
+export interface Upstream extends Partial<Disposable> {
   /** Its address as the manifest writes it. */
   readonly url: string;
   /** What it has now. */

@@ -9,7 +9,7 @@ export function createTrust(extraCa: readonly string[]): () => SecureContext {
   return () => (context ??= createSecureContext({ ca: [...new Set([...systemRoots(), ...extraCa])] }));
 }
 
-function systemRoots(): readonly string[] {
+export function systemRoots(): readonly string[] {
   const system = getCACertificates('system');
   return system.length > 0 ? system : getCACertificates('bundled');
 }

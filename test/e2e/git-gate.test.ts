@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { startForge } from '../gitgate/support/forge.ts';
 import { PLANTED } from '../gitgate/support/gate.ts';
+import { SSHD, startSshd } from '../gitgate/support/sshd.ts';
 import { World } from './support/world.ts';
 
 const IDENTITY = { name: 'Operator', email: 'operator@example.com' };
@@ -79,6 +81,61 @@ it('G-PUSH S28 a push with a planted secret is refused with its place, and nothi
   expect(stdout).toContain('exit 1');
   expect(stdout).not.toContain('refs/heads/fix');
   expect(git(upstream, 'for-each-ref', '--format=%(refname)')).toBe('refs/heads/main');
+});
+
+describe('upstreams on other machines, from the gate in its box', () => {
+  const script = [
+    'set -e',
+    'git clone -q "$ADDRESS" a && cd a',
+    'echo work > work.txt && git add . && git commit -q -m Work',
+    'git push -q origin HEAD:fix 2>&1',
+    'cat /proc/*/environ 2>/dev/null | tr "\\0" "\\n" | sort -u',
+  ].join('\n');
+
+  it.skipIf(SSHD === null)('S27 G-SECRET by ssh, with a key that the bottle never has', async () => {
+    using world = new World();
+    await using sshd = await startSshd();
+    const upstream = path.join(world.home, 'far.git');
+    git(world.home, 'clone', '-q', '--bare', checkout(world), upstream);
+    const key = path.join(world.home, 'key');
+    fs.writeFileSync(key, sshd.key, { mode: 0o600 });
+    const address = `ssh://${sshd.user}@127.0.0.1:${sshd.port}${upstream}`;
+    const hostKey = sshd.hostKey.split(' ').slice(0, 2).join(' ');
+    world.bottle('far', bottle(address, `      host_key: ${hostKey}\n      key: {provider: static, path: ${key}}\n`));
+    const env = { ADDRESS: address };
+    const { stdout, stderr, code } = await world.run([
+      'run',
+      '--bottle',
+      'far',
+      '--',
+      'sh',
+      '-c',
+      `ADDRESS=${env.ADDRESS}\n${script}`,
+    ]);
+    expect(code, stderr + stdout).toBe(0);
+    expect(git(upstream, 'show', 'fix:work.txt')).toBe('work');
+    expect(stdout).not.toContain('PRIVATE KEY');
+  });
+
+  it('S27 G-SECRET by https, with a token that the bottle never has', async () => {
+    using world = new World();
+    const root = path.join(world.home, 'forge');
+    const upstream = path.join(root, 'acme', 'web.git');
+    git(world.home, 'clone', '-q', '--bare', checkout(world), upstream);
+    await using forge = await startForge(root);
+    const ca = path.join(world.home, 'forge.pem');
+    fs.writeFileSync(ca, forge.ca);
+    world.settings(`upstream:\n  extra_ca: [${ca}]\n`);
+    const address = `https://localhost:${forge.port}/acme/web.git`;
+    world.bottle('forge', bottle(address, '      key: {provider: token, token_ref: FORGE_TOKEN}\n'));
+    const { stdout, stderr, code } = await world.run(
+      ['run', '--bottle', 'forge', '--', 'sh', '-c', `ADDRESS=${address}\n${script}`],
+      { env: { FORGE_TOKEN: forge.token } },
+    );
+    expect(code, stderr + stdout).toBe(0);
+    expect(git(upstream, 'show', 'fix:work.txt')).toBe('work');
+    expect(stdout).not.toContain(forge.token);
+  });
 });
 
 it('an address that is not declared says which key would', async () => {

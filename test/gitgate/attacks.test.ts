@@ -53,7 +53,7 @@ function zip(name: string, content: Buffer): Buffer {
 interface Attack {
   readonly why: string;
   /** Prepares the clone; what is pushed is HEAD to a branch, unless it says otherwise. */
-  readonly plant: (gate: TestGate, directory: string) => Promise<readonly string[] | void>;
+  readonly plant: (gate: TestGate, directory: string) => Promise<unknown>;
   readonly says: string | RegExp;
 }
 
@@ -241,7 +241,8 @@ describe('G-PUSH S28 no secret reaches the upstream', () => {
 
   it.each(SECRETS)('$why', async ({ plant, says }) => {
     const directory = await work(gate);
-    const refs = (await plant(gate, directory)) ?? ['HEAD:refs/heads/attack'];
+    const planted = await plant(gate, directory);
+    const refs = Array.isArray(planted) ? planted.map(String) : ['HEAD:refs/heads/attack'];
     const pushed = await gate.git(['push', 'origin', ...refs], { cwd: directory });
     expect(pushed.status, pushed.stderr).not.toBe(0);
     expect(pushed.stderr).toMatch(says);
