@@ -88,6 +88,7 @@ export async function relayAnswer(parts: AnswerParts): Promise<AnswerOutcome> {
   });
   const masked = maskHead({ ...head, headers }, parts);
   parts.account.status = head.status;
+  parts.account.answered(() => (parts.mask === null ? headers : maskHeaders(parts.mask, headers, () => undefined)));
   parts.onBegun();
   const ended = await pumpAnswer(parts, { source: body.source, first, outward }, masked);
   if (ended !== null) return { kind: 'cut', by: ended };

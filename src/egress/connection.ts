@@ -196,14 +196,9 @@ async function serveOne(core: GatewayCore, wire: Wire, approach: Approach): Prom
   if (!facts.ok) return refuseUnread(core, wire, approach, head, gatewayRefusal(400, 'bad_request', facts.error, null));
 
   const { entry, method, authority, target } = facts.value;
-  const fields = {
-    generation: core.live().config.generation,
-    protocol: protocolOf(approach),
-    entry,
-    method,
-    ...authority,
-    path: target,
-  };
+  const protocol = protocolOf(approach);
+  const { headers } = facts.value;
+  const fields = { ...recordBase(core), protocol, entry, method, ...authority, path: target, headers };
   const account = core.recorder.begin(fields);
   return new Exchange({ core, agent: wire, head, framing: framing.value, facts: facts.value, account }).run();
 }
@@ -225,7 +220,7 @@ function acceptConnect(core: GatewayCore, wire: Wire, head: RequestHead): Served
     return { tunnel: authority };
   }
   const fields = {
-    generation: core.live().config.generation,
+    ...recordBase(core),
     protocol: 'http1',
     entry: 'connect',
     method: 'CONNECT',
@@ -249,7 +244,7 @@ function refuseUnread(
   const entry = method === 'CONNECT' ? 'connect' : ENTRY[approach.kind];
   const path = head?.target ?? '';
   const fields = {
-    generation: core.live().config.generation,
+    ...recordBase(core),
     protocol: protocolOf(approach),
     entry,
     method,
@@ -263,6 +258,12 @@ function refuseUnread(
     refusal,
     keep: false,
   });
+}
+
+/** What every record has of the policy that it was made under. */
+function recordBase(core: GatewayCore): Pick<RequestFields, 'generation' | 'log'> {
+  const { generation, log } = core.live().config;
+  return { generation, log };
 }
 
 function protocolOf(approach: Approach): AgentProtocol {

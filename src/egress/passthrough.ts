@@ -42,9 +42,10 @@ export async function passThrough(core: GatewayCore, wire: Wire, flight: PassedF
     headers: [],
     sealed: true,
   };
-  const { generation } = core.live().config;
+  const { generation, log } = core.live().config;
   const account = core.recorder.begin({
     generation,
+    log,
     protocol: 'tls',
     entry: facts.entry,
     method: 'CONNECT',

@@ -5,7 +5,10 @@ import type { AuditSink } from '../ports/audit-sink.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import type { DecidedLine, DecisionRecord, Entry, Reason } from '../schema/decision.ts';
+import { isCredentialHeader } from '../policy/credentials.ts';
 import type { RequestFacts } from '../policy/decide.ts';
+import type { GatewayConfig } from '../schema/gateway-config.ts';
+import type { Header } from '../schema/header.ts';
 import type { Tally } from './counters.ts';
 import { isGrpc } from './headers.ts';
 import type { AgentProtocol, RequestMetrics } from './request-metrics.ts';
@@ -32,6 +35,9 @@ export interface RequestFields {
   readonly host: string;
   readonly port: number;
   readonly path: string;
+  /** `egress.log`: 0 tells nobody while it happens, 2 writes header fields too. The record is written at every level. */
+  readonly log: GatewayConfig['log'];
+  readonly headers?: readonly Header[];
 }
 
 export interface Decision {
@@ -67,7 +73,7 @@ export class Recorder {
     this.#count += 1;
     this.parts.tally.requests += 1;
     return new RequestAccount(this.parts, `${this.#prefix}-${this.#count.toString(36)}`, fields, (record) => {
-      for (const listener of this.#listeners) listener(record);
+      if (fields.log > 0) for (const listener of this.#listeners) listener(record);
     });
   }
 
@@ -102,6 +108,7 @@ export class RequestAccount {
   #firstByteMs: number | null = null;
   #findings: readonly RecordedFinding[] = [];
   #ended = false;
+  #answer: readonly Header[] | null = null;
 
   constructor(parts: RecorderParts, id: string, fields: RequestFields, publish: (record: DecisionRecord) => void) {
     this.#parts = parts;
@@ -171,6 +178,11 @@ export class RequestAccount {
     this.#firstByteMs ??= this.#elapsed();
   }
 
+  /** The answer's fields as the agent gets them; asked for only where they are written down. */
+  answered(headers: () => readonly Header[]): void {
+    if (this.#fields.log === 2) this.#answer = headers();
+  }
+
   found(findings: readonly RecordedFinding[]): void {
     this.#findings = [...this.#findings, ...findings];
   }
@@ -211,6 +223,7 @@ export class RequestAccount {
         name,
         fingerprint: fingerprint ?? fingerprints.get(name) ?? '',
       })),
+      ...this.#full(),
     };
     if (this.#decision.decision === 'allow') tally.allowed += 1;
     else tally.countDenied(this.#decision.reason);
@@ -221,9 +234,29 @@ export class RequestAccount {
     this.#publish(record);
   }
 
+  #full(): Pick<DecisionRecord, 'full'> {
+    const { log, headers = [] } = this.#fields;
+    if (log !== 2) return {};
+    const shown = (fields: readonly Header[]): [string, string][] =>
+      fields.map(([name, value]) => [
+        redactText(this.#parts.screen, name),
+        isSecretField(name) ? `[${String(value.length)} characters]` : this.#shown(value),
+      ]);
+    return { full: { request: shown(headers), response: this.#answer === null ? null : shown(this.#answer) } };
+  }
+
+  #shown(value: string): string {
+    return cut(redactText(this.#parts.screen, value), LIMITS.recordFieldBytes);
+  }
+
   #elapsed(): number {
     return Math.round((this.#parts.clock.monotonic() - this.#startedAt) * 1000) / 1000;
   }
+}
+
+/** Whose value is a credential, whatever its format. */
+function isSecretField(name: string): boolean {
+  return isCredentialHeader(name) || /^set-cookie2?$/i.test(name);
 }
 
 /** At most so many UTF-8 bytes, never half a character. */

@@ -71,6 +71,7 @@ export const LIMITS = {
   /** Record fields are cut to these (SECURITY S35). */
   recordPathBytes: 2 * KiB,
   recordHostBytes: 255,
+  recordFieldBytes: 512,
   openConnections: 1024,
   /** Bytes read from one socket that nobody has asked for yet; beyond it the socket is paused. */
   wireQueueBytes: 64 * KiB,

@@ -34,7 +34,7 @@ export const BOTTLE_HELP: Readonly<Record<string, string>> = {
   'git-gate.repos.*.push_ci': 'What happens when a push would run CI.',
   'git-gate.repos.*.max_pack': 'The largest pack that is taken.',
   egress: 'What may be reached, and how it is written down.',
-  'egress.log': '0 off, 1 decisions (default), 2 full.',
+  'egress.log': '0 tells nothing while it happens, 1 tells decisions (default), 2 records header fields too.',
   'egress.routes': 'Hosts that may be reached; everything else is refused.',
   'egress.routes[]': 'One host, or one host and port.',
   'egress.routes[].host': 'An exact name, or *.example.com for any depth below; :port if it is not 443 and 80.',

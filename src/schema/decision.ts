@@ -73,6 +73,8 @@ export const DecidedLineSchema = z.strictObject({
 });
 export type DecidedLine = z.infer<typeof DecidedLineSchema>;
 
+const FieldSchema = z.tuple([z.string(), z.string()]);
+
 /** REFERENCE 4: exactly one per request, written when it ends. Findings carry no value: rule, place, keyed fingerprint. */
 export const DecisionRecordSchema = DecidedLineSchema.extend({
   event: z.literal('ended'),
@@ -89,5 +91,7 @@ export const DecisionRecordSchema = DecidedLineSchema.extend({
   /** How it ended when not by a complete answer. */
   ended: z.enum(['complete', 'agent_gone', 'upstream_cut', 'refused_midway']),
   findings: z.array(z.strictObject({ rule: z.string(), place: z.string(), name: z.string(), fingerprint: z.string() })),
+  /** With `egress.log: 2`: header fields as the agent sent them and as it got them, redacted and cut. */
+  full: z.strictObject({ request: z.array(FieldSchema), response: z.array(FieldSchema).nullable() }).optional(),
 });
 export type DecisionRecord = z.infer<typeof DecisionRecordSchema>;
