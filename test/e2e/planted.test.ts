@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -7,9 +8,9 @@ import { runtimePlaces } from './support/leftovers.ts';
 import { World } from './support/world.ts';
 
 /** Values that belong to nobody else on the machine, each on its own way in. */
-const PROMPTED = 'planted-prompted-c4ca4238a0b923820dcc509a6f75849b';
-const HOST = 'planted-host-c81e728d9d4c2f636f067f89cc14862c';
-const TOKEN = 'planted-token-eccbc87e4b5ce2fe28308fd9f2a7baf3';
+const PROMPTED = `planted-prompted-${randomBytes(16).toString('hex')}`;
+const HOST = `planted-host-${randomBytes(16).toString('hex')}`;
+const TOKEN = `planted-token-${randomBytes(16).toString('hex')}`;
 const ALL = [PROMPTED, HOST, TOKEN];
 const MARK = 'agent-of-the-planted-test';
 
