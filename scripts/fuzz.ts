@@ -1,10 +1,12 @@
 /**
  * `npm run fuzz -- [target] [--seconds N | --minutes N] [--seed S] [--iterations N]`: hostile bytes for as long as you
- * like. Without
- * a target every one gets the time in turn. Ends with 1 at the first failure, which names the seed that repeats it.
+ * like. Without a target every one gets the time in turn. Ends with 1 at the first failure, which names the seed that
+ * repeats it. With `--grow` inputs that reach something new are kept in `test/fuzz/corpora/`.
  */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { withCorpus } from '../test/fuzz/corpora.ts';
+import { grow } from '../test/fuzz/grow.ts';
 import { FuzzFailure, fuzzOnce, type FuzzTarget } from '../test/fuzz/target.ts';
 import { TARGETS } from '../test/fuzz/targets/index.ts';
 
@@ -26,6 +28,7 @@ async function main(argv: readonly string[]): Promise<number> {
       minutes: { type: 'string' },
       seed: { type: 'string' },
       iterations: { type: 'string' },
+      grow: { type: 'boolean', default: false },
     },
   });
   const targets = TARGETS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
@@ -40,8 +43,24 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`targets: ${TARGETS.map(({ name }) => name).join(', ')}\n`);
     return 2;
   }
-  for (const target of targets) if (!(await fuzz(target, budget))) return 1;
+  for (const target of targets) {
+    const held = values.grow ? await enlarge(target, budget) : await fuzz(withCorpus(target), budget);
+    if (!held) return 1;
+  }
   return 0;
+}
+
+async function enlarge(target: FuzzTarget, { seed, seconds }: Budget): Promise<boolean> {
+  process.stdout.write(`${target.name}: seed ${seed} … `);
+  try {
+    const { tried, kept, features } = await grow(target, seed, seconds);
+    process.stdout.write(`${tried} inputs, ${kept} kept for ${features} features\n`);
+    return true;
+  } catch (failure) {
+    if (!(failure instanceof FuzzFailure)) throw failure;
+    process.stdout.write(`failed\n${failure.message}\n`);
+    return false;
+  }
 }
 
 function numberOr(text: string | undefined, otherwise: number): number {

@@ -1,18 +1,39 @@
 import { randomInt } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { CORPORA, corpusFile, MOST_INPUTS, readCorpus, withCorpus } from './corpora.ts';
+import { SeededRandom } from './random.ts';
 import { FuzzFailure, fuzzOnce, type FuzzTarget } from './target.ts';
 import { TARGETS } from './targets/index.ts';
 
 /** The same inputs on every machine, then new ones: a failure names the seed that repeats it. */
 const FIXED_SEED = 1;
+const SPLITS = 4;
 const freshSeed = randomInt(2 ** 31);
 
-describe.each(TARGETS)('S23 hostile bytes: $name', (target) => {
+describe.each(TARGETS.map(withCorpus))('S23 hostile bytes: $name', (target) => {
   it.each([
     { kind: 'fixed', seed: FIXED_SEED },
     { kind: 'fresh', seed: freshSeed },
   ])('$kind seed $seed', async ({ seed }) => {
     for (let index = 0; index < target.iterations; index += 1) await fuzzOnce(target, seed + index);
+  });
+});
+
+describe('S23 inputs that were kept', () => {
+  it.each(TARGETS)('$name: all of them, each split in several ways', async (target) => {
+    const inputs = readCorpus(target);
+    expect(inputs.length, `there are none: npm run fuzz -- ${target.name} --grow`).toBeGreaterThan(0);
+    expect(inputs.length).toBeLessThanOrEqual(MOST_INPUTS);
+    for (const input of inputs) {
+      for (let seed = 0; seed < SPLITS; seed += 1) await target.check(input, new SeededRandom(seed));
+    }
+  });
+
+  it('are of targets that there are', () => {
+    const files = TARGETS.map((target) => path.basename(corpusFile(target)));
+    expect(fs.readdirSync(CORPORA).sort()).toEqual(files.sort());
   });
 });
 

@@ -38,7 +38,8 @@ export async function fuzzOnce(target: FuzzTarget, seed: number): Promise<void> 
 
 const LARGEST_INPUT = 4096;
 
-function mutate(target: FuzzTarget, random: SeededRandom): Uint8Array {
+/** An input of the corpus, changed in up to five places. */
+export function mutate(target: FuzzTarget, random: SeededRandom): Uint8Array {
   let bytes: Buffer = Buffer.from(random.pick(target.corpus), 'latin1');
   for (let left = random.below(6); left > 0; left -= 1) bytes = change(bytes, target, random);
   return Uint8Array.from(bytes.subarray(0, LARGEST_INPUT));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { GrpcFrames } from '../../../src/protocol/grpc-frames.ts';
+import { GrpcFrames, GrpcMessages } from '../../../src/protocol/grpc-frames.ts';
 import { cutInto, randomCuts, type FuzzTarget } from '../target.ts';
 
 /** Where messages end: every byte comes out as it went in, and the ends are where the lengths say, whatever the split. */
@@ -19,6 +19,11 @@ export const grpcMessages: FuzzTarget = {
     assert.deepEqual(read(cutInto(input, randomCuts(input.length, random))), whole, 'a split changes the outcome');
     assert.equal(whole.text, Buffer.from(input).toString('latin1'));
     assert.deepEqual(whole.ends, endsIn(Buffer.from(input)));
+    const cuts = cutInto(input, randomCuts(input.length, random));
+    assert.deepEqual(readMessages(cuts), readMessages([input]), 'a split changes the messages');
+    const { text, ends } = readMessages(cuts);
+    assert.equal(text, whole.text, 'a byte is lost or made up');
+    assert.deepEqual(ends, whole.ends, 'messages end where frames do');
   },
 };
 
@@ -31,6 +36,18 @@ function read(blocks: readonly Uint8Array[]): { readonly text: string; readonly 
     if (last) ends.push(text.length);
   }
   return { text, ends };
+}
+
+function readMessages(blocks: readonly Uint8Array[]): { readonly text: string; readonly ends: readonly number[] } {
+  const messages = new GrpcMessages();
+  let text = '';
+  const ends: number[] = [];
+  for (const event of blocks.flatMap((block) => messages.push(block))) {
+    if (event.kind === 'end') ends.push(text.length);
+    else text += Buffer.from(event.bytes).toString('latin1');
+    if (event.kind === 'payload') assert.ok(event.bytes.length > 0, 'a payload of nothing');
+  }
+  return { text: text + Buffer.from(messages.begun).toString('latin1'), ends };
 }
 
 function endsIn(input: Buffer): readonly number[] {
