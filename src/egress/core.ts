@@ -29,7 +29,12 @@ export interface Credential {
 /** The deadlines of `LIMITS` that a test may shorten. */
 export type Timeouts = Readonly<
   Record<
-    'firstBytesTimeoutMs' | 'upstreamFirstByteTimeoutMs' | 'idleTimeoutMs' | 'requestHeadTimeoutMs' | 'discardMs',
+    | 'firstBytesTimeoutMs'
+    | 'upstreamConnectTimeoutMs'
+    | 'upstreamFirstByteTimeoutMs'
+    | 'idleTimeoutMs'
+    | 'requestHeadTimeoutMs'
+    | 'discardMs',
     number
   >
 >;

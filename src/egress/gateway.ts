@@ -225,7 +225,9 @@ class Gateway implements RunningGateway {
     const standIns = (secrets.placeholders ?? []).map(({ standIn }) => standIn);
     const tokens = createTokenRules(hmacOf(secrets), standIns);
     const resolver = this.#parts.resolver ?? createSystemResolver();
-    const dialer = createDialer({ resolver, trust: () => this.#trust(), proxy: () => this.#proxy });
+    const bounds: Timeouts = { ...LIMITS, ...timeouts };
+    const connectTimeoutMs = bounds.upstreamConnectTimeoutMs;
+    const dialer = createDialer({ resolver, trust: () => this.#trust(), proxy: () => this.#proxy, connectTimeoutMs });
     return {
       live: () => this.#live,
       draining: () => this.#draining,
@@ -260,7 +262,7 @@ class Gateway implements RunningGateway {
       tally,
       meter,
       hold: new HoldStore(this.#parts.spillDirectory),
-      timeouts: { ...LIMITS, ...timeouts },
+      timeouts: bounds,
       active: new Set(),
       idle: new Set(),
       proxyAuthorization: proxyAuthorizationOf(secrets),

@@ -1,43 +1,13 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { err, ok, type Result } from '../../src/kernel/result.ts';
-import { systemClock } from '../../src/platform/clock.ts';
-import { createBottleCa, createLeafMinter } from '../../src/platform/tls-ca.ts';
-import type { Clock } from '../../src/ports/clock.ts';
 import type { Resolver } from '../../src/ports/resolver.ts';
 import { exchangeRaw, openTcp, reasonOf, send } from './support/agent.ts';
+import { badCertificates } from './support/certificates.ts';
 import { startHarness } from './support/harness.ts';
-import { answering, startOrigin, upstreamCa } from './support/origin.ts';
+import { answering, startOrigin } from './support/origin.ts';
 
 const HOST = 'api.example.com';
-const shifted = (days: number): Clock => ({ ...systemClock, now: () => Date.now() + days * 24 * 3600 * 1000 });
-const strangerCa = createBottleCa(systemClock, 'stranger');
-
-/** What people make by hand: a certificate for the right name that signs itself. */
-function selfSigned(): { readonly certificate: string; readonly key: string } {
-  const directory = mkdtempSync(join(tmpdir(), 'bot-bottle-self-signed-'));
-  try {
-    const [keyFile, certificateFile] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
-    const extensions = ['subjectAltName=DNS:api.example.com', 'basicConstraints=CA:FALSE'].flatMap((text) => [
-      '-addext',
-      text,
-    ]);
-    const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', keyFile];
-    execFileSync(
-      'openssl',
-      ['req', '-x509', ...newKey, '-subj', '/CN=api.example.com', '-days', '1', ...extensions, '-out', certificateFile],
-      { stdio: 'ignore' },
-    );
-    return { certificate: readFileSync(certificateFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
-}
-
 /** Answers as told and remembers what it was asked. */
 function resolverOf(answers: Readonly<Record<string, readonly string[]>>): Resolver & { readonly asked: string[] } {
   const asked: string[] = [];
@@ -52,21 +22,7 @@ function resolverOf(answers: Readonly<Record<string, readonly string[]>>): Resol
 }
 
 describe('upstream TLS is always verified', () => {
-  it.each([
-    {
-      leaf: createLeafMinter(upstreamCa, systemClock).mint('other.example.com'),
-      code: 'ERR_TLS_CERT_ALTNAME_INVALID',
-      why: 'another name',
-    },
-    { leaf: createLeafMinter(upstreamCa, shifted(-200)).mint(HOST), code: 'CERT_HAS_EXPIRED', why: 'expired' },
-    { leaf: createLeafMinter(upstreamCa, shifted(200)).mint(HOST), code: 'CERT_NOT_YET_VALID', why: 'not valid yet' },
-    { leaf: selfSigned(), code: 'DEPTH_ZERO_SELF_SIGNED_CERT', why: 'self-signed' },
-    {
-      leaf: createLeafMinter(strangerCa, systemClock).mint(HOST),
-      code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-      why: 'an authority nobody trusts',
-    },
-  ])('$why → 502 $code, and nothing was sent', async ({ leaf, code }) => {
+  it.each(badCertificates(HOST))('$why → 502 $code, and nothing was sent', async ({ leaf, code }) => {
     await using origin = await startOrigin(answering('ok'), { leaf });
     await using harness = await startHarness({ routes: [{ host: HOST }], origins: { [`${HOST}:443`]: origin } });
     const answer = await send(harness, `https://${HOST}/`, { method: 'POST', body: 'data' });

@@ -117,6 +117,8 @@ class AgentSession {
     this.#idleTimer = null;
     if (this.#streams.size > 0 || this.#session.destroyed) return;
     this.#idleTimer = setTimeout(() => {
+      // Destroyed a moment ago, and its `close` is still to come.
+      if (this.#session.destroyed) return;
       this.#session.goaway(NGHTTP2_NO_ERROR);
       this.#session.destroy();
     }, this.#core.timeouts.idleTimeoutMs);

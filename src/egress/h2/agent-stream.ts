@@ -40,7 +40,7 @@ export class AgentStream extends Duplex {
     stream.on('error', () => undefined);
     stream.on('close', this.#onClose);
     stream.on('wantTrailers', () => {
-      stream.sendTrailers(Object.fromEntries(gathered(this.#answerTrailers)));
+      if (!stream.closed) stream.sendTrailers(Object.fromEntries(gathered(this.#answerTrailers)));
       this.#deliver();
     });
     if (request !== null) this.push(headBytes(request, this.#chunked));
@@ -59,7 +59,8 @@ export class AgentStream extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: (failure?: Error | null) => void): void {
-    if (this.#stream.destroyed) {
+    // A stream that was reset is closed before it is destroyed, and takes nothing from then on.
+    if (this.#stream.destroyed || this.#stream.closed) {
       done();
       return;
     }

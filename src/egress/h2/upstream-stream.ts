@@ -140,7 +140,7 @@ export class UpstreamStream extends Duplex {
       else stream.close(NGHTTP2_PROTOCOL_ERROR);
     });
     stream.on('wantTrailers', () => {
-      stream.sendTrailers(Object.fromEntries(this.#sentTrailers));
+      if (!stream.closed) stream.sendTrailers(Object.fromEntries(this.#sentTrailers));
     });
     stream.on('data', (chunk: Buffer) => {
       if (this.#leftBytes !== null) this.#leftBytes -= chunk.length;
