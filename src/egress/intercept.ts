@@ -4,7 +4,7 @@ import { normaliseHost } from '../policy/host.ts';
 import { parseClientHello } from '../protocol/client-hello.ts';
 import { classifyFirstBytes } from '../protocol/first-bytes.ts';
 import type { GatewayCore } from './core.ts';
-import { Wire } from './wire.ts';
+import { Wire, WireError } from './wire.ts';
 
 export type FirstFlight =
   | { readonly kind: 'tls'; readonly sni: string | null; readonly ech: boolean }
@@ -53,6 +53,8 @@ export async function intercept(core: GatewayCore, wire: Wire, name: string): Pr
   const socket = new TLSSocket(wire.release(), { isServer: true, secureContext, ALPNProtocols: ['h2', 'http/1.1'] });
   const chosen = await handshake(socket, core.timeouts.firstBytesTimeoutMs);
   core.tally.countHandshake('agent', socket.destroyed ? null : socket);
+  // HTTP/2 set up on a socket that has gone would crash the process, or wait for its end for ever.
+  if (socket.destroyed) throw new WireError('gone');
   if (chosen === 'h2') return { kind: 'h2', socket };
   return { kind: 'http1', wire: new Wire(socket, core.meter, { endMeansGone: true }) };
 }

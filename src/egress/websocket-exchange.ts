@@ -59,6 +59,9 @@ export function endWebSocket(account: RequestAccount, route: string | null, end:
     case 'gone':
       account.end(end.by === 'agent' ? 'agent_gone' : 'upstream_cut');
       return end.by === 'agent' ? 'cut' : 'close';
+    case 'idle':
+      account.end('agent_gone');
+      return 'close';
     case 'found':
       account.found(end.findings);
       account.revise({ decision: 'deny', reason: findingsReason(end.findings), route });

@@ -15,6 +15,8 @@ import { WireError, type Wire } from './wire.ts';
 export type WebSocketEnd =
   | { readonly kind: 'closed' }
   | { readonly kind: 'gone'; readonly by: Side }
+  /** Neither side said anything for too long. */
+  | { readonly kind: 'idle' }
   | { readonly kind: 'found'; readonly by: Side; readonly findings: readonly Hit[] }
   | { readonly kind: 'broken'; readonly by: Side; readonly code: CloseCode; readonly why: string };
 
@@ -43,7 +45,8 @@ export interface WebSocketParts {
  * S17), as it reads and not as it was compressed; a hit closes with 1008. Never rejects.
  */
 export async function relayWebSocket(parts: WebSocketParts): Promise<WebSocketEnd> {
-  const pumps = [new Pump(parts, 'agent'), new Pump(parts, 'upstream')] as const;
+  const activity = { lastMs: performance.now() };
+  const pumps = [new Pump(parts, 'agent', activity), new Pump(parts, 'upstream', activity)] as const;
   const running = pumps.map((pump) => pump.run());
   const first = await Promise.race(running);
   const end = first.kind === 'closed' ? await lastWord(running) : first;
@@ -54,6 +57,9 @@ export async function relayWebSocket(parts: WebSocketParts): Promise<WebSocketEn
       if (parts.revoked()) sendClose(parts, 'agent', 1008, 'the policy has changed');
       else if (end.by === 'upstream') sendClose(parts, 'agent', 1011, 'the upstream has gone');
       else sendClose(parts, 'upstream', 1001, '');
+      break;
+    case 'idle':
+      for (const side of ['agent', 'upstream'] as const) sendClose(parts, side, 1001, '');
       break;
     case 'found':
       sendClose(parts, 'agent', 1008, findingsReason(end.findings));
@@ -84,14 +90,17 @@ async function lastWord(running: readonly Promise<WebSocketEnd>[]): Promise<WebS
 class Pump {
   readonly #parts: WebSocketParts;
   readonly #from: Side;
+  /** When either side was last heard: many servers only send, and many clients only listen. */
+  readonly #activity: { lastMs: number };
   readonly #parser: FrameParser;
   readonly #assembler = new MessageAssembler(LIMITS.webSocketMessageBytes);
   #heldBytes = 0;
   #stopped = false;
 
-  constructor(parts: WebSocketParts, from: Side) {
+  constructor(parts: WebSocketParts, from: Side, activity: { lastMs: number }) {
     this.#parts = parts;
     this.#from = from;
+    this.#activity = activity;
     this.#parser = new FrameParser({
       masked: from === 'agent',
       deflate: parts[from].windowBits !== null,
@@ -102,8 +111,10 @@ class Pump {
   async run(): Promise<WebSocketEnd> {
     try {
       for (;;) {
-        const bytes = await this.#parts[this.#from].wire.read(this.#parts.core.timeouts.idleTimeoutMs);
+        const bytes = await this.#read();
+        if (bytes === 'idle') return { kind: 'idle' };
         if (bytes === null) return { kind: 'gone', by: this.#from };
+        this.#activity.lastMs = performance.now();
         const end = await this.#take(bytes);
         if (end !== null) return end;
       }
@@ -111,6 +122,19 @@ class Pump {
       if (!(failure instanceof WireError)) throw failure;
       return { kind: 'gone', by: this.#from };
     }
+  }
+
+  async #read(): Promise<Uint8Array | null | 'idle'> {
+    const { idleTimeoutMs } = this.#parts.core.timeouts;
+    for (let waitMs = idleTimeoutMs; waitMs > 0;) {
+      try {
+        return await this.#parts[this.#from].wire.read(waitMs);
+      } catch (failure) {
+        if (!(failure instanceof WireError) || failure.kind !== 'timeout') throw failure;
+        waitMs = Math.ceil(this.#activity.lastMs + idleTimeoutMs - performance.now());
+      }
+    }
+    return 'idle';
   }
 
   /** What is held is given back, and nothing is passed on any more. */

@@ -5,9 +5,16 @@ import type { Resolver } from '../ports/resolver.ts';
 
 const ABSENT: ReadonlySet<string> = new Set(['ENODATA', 'ENOTFOUND']);
 
+interface ResolverOptions {
+  /** `address:port` of name servers other than the system's. */
+  readonly servers?: readonly string[];
+  readonly timeoutMs?: number;
+}
+
 /** The system's name servers, asked directly: neither the hosts file nor a search list takes part. */
-export function createSystemResolver(): Resolver {
-  const resolver = new CaresResolver({ timeout: LIMITS.dnsTimeoutMs / 2, tries: 2 });
+export function createSystemResolver({ servers, timeoutMs = LIMITS.dnsTimeoutMs }: ResolverOptions = {}): Resolver {
+  const resolver = new CaresResolver({ timeout: timeoutMs / 2, tries: 2 });
+  if (servers !== undefined) resolver.setServers(servers);
   return {
     async resolve(name) {
       const [v4, v6] = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);

@@ -4,7 +4,6 @@ import { badCertificates } from './support/certificates.ts';
 import { startFaultyUpstream, startUnreachable, type Fault, type FaultyUpstream } from './support/faulty-upstream.ts';
 import { block, END_HEADERS, END_STREAM, frame, TYPE } from './support/frames.ts';
 import { startHarness, type Harness } from './support/harness.ts';
-import { answering, startOrigin } from './support/origin.ts';
 import { askHttp1, askHttp2, type Asked, type Told } from './support/raw-answer.ts';
 
 const HOST = 'api.example.com';
@@ -84,7 +83,7 @@ const HTTP1: readonly Row[] = [
   refused('head: is silent after an interim answer', says('stays', 'HTTP/1.1 103 Early Hints\r\n\r\n'), 'upstream_timeout'),
   refused('head: ends after an interim answer', says('ends', 'HTTP/1.1 100 Continue\r\n\r\n'), 'upstream_unreachable'),
   refused('head: trickles beyond its time', says('stays', 'HTTP/1.1 200 OK\r\nX: ', ...Array.from({ length: 400 }, () => 'y')), 'upstream_timeout'),
-  whole('slow: each byte on its own', says('stays', ...`${LENGTH}01234567`)),
+  whole('slow: each byte on its own', says('stays', ...Array.from(`${LENGTH}01234567`))),
   whole('slow: each chunk on its own', says('stays', ...[`${CHUNKED}4`, '\r', '\n01', '23\r\n', '0\r', '\n\r', '\n'])),
   cut('body: is silent in its middle', says('stays', LENGTH, '0123')),
   cut('body: ends in its middle', says('ends', LENGTH, '0123')),
@@ -153,6 +152,11 @@ const TABLES = [
   { protocol: 'h2', rows: [...CONNECTING, ...HTTP2] },
 ] as const;
 
+const CERTIFICATE = {
+  told: { status: 502, reason: 'upstream_tls', whole: true },
+  ended: 'complete',
+} as const;
+
 let harness: Harness;
 
 /** One record for the request, and everything goes on as if nothing had been. */
@@ -197,6 +201,29 @@ describe.each(TABLES)('an upstream of $protocol that', ({ protocol, rows }) => {
       upstream.fault = null;
       await settlesAs(told, row, AGENTS[agent], before);
     });
+
+    it.each(badCertificates(HOST))('shows a certificate of $why', async ({ leaf }) => {
+      const before = (await harness.ended(0)).length;
+      // No session of before the change is resumed, nor a connection used again.
+      harness.gateway.reload(harness.config([{ host: HOST }], harness.gateway.status().generation + 1));
+      upstream.show(leaf);
+      const told = await AGENTS[agent](harness, HOST);
+      upstream.show(null);
+      await settlesAs(told, CERTIFICATE, AGENTS[agent], before);
+    });
   });
 });
-void [badCertificates, startUnreachable, answering, startOrigin];
+
+describe.each(['h1', 'h2'] as const)('an address, to an agent of %s,', (agent) => {
+  it('where connecting never ends is given up in time', async () => {
+    await using silent = await startUnreachable();
+    await using gateway = await startHarness({
+      routes: [{ host: HOST }, { host: 'fine.example.com' }],
+      origins: { [`${HOST}:443`]: silent },
+      timeouts,
+    });
+    const told = await AGENTS[agent](gateway, HOST);
+    expect(told).toMatchObject({ status: 504, reason: 'upstream_timeout', whole: true });
+    expect(await gateway.ended(1)).toMatchObject([{ status: 504, reason: 'upstream_timeout', ended: 'complete' }]);
+  });
+});

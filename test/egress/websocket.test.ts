@@ -18,6 +18,7 @@ interface WsOrigin extends Origin {
   readonly extensions: string[];
   /** Ends every connection without a word. */
   readonly terminate: () => void;
+  readonly broadcast: (text: string) => void;
 }
 
 /** A server of `ws` that echoes, and answers `say …` with what follows it. */
@@ -50,6 +51,9 @@ async function startWsOrigin(options: ServerOptions = {}): Promise<WsOrigin> {
     extensions,
     terminate() {
       for (const socket of sockets.clients) socket.terminate();
+    },
+    broadcast(text) {
+      for (const socket of sockets.clients) socket.send(text);
     },
     connections: () => closes.length,
     received: () => Buffer.alloc(0),
@@ -301,5 +305,19 @@ describe('WebSocket', () => {
     const closed = closeOf(socket);
     origin.terminate();
     expect(await closed).toBe(1011);
+  });
+
+  test('a server that speaks to an agent that only listens is not cut for the silence of the one', async () => {
+    await using origin = await startWsOrigin();
+    await using harness = await start(origin, { timeouts: { idleTimeoutMs: 250 } });
+    const socket = await openSocket(harness);
+    const timer = setInterval(() => {
+      origin.broadcast('tick');
+    }, 50);
+    // Twice as long as either side may be silent.
+    for (let heard = 0; heard < 10; heard += 1) await once(socket, 'message');
+    clearInterval(timer);
+    expect(await closeOf(socket)).toBe(1001);
+    expect(await harness.ended(1)).toMatchObject([{ status: 101, ended: 'agent_gone' }]);
   });
 });

@@ -38,7 +38,7 @@ export async function serveHttp2(
   serve: ServeStream,
 ): Promise<void> {
   const session = performServerHandshake(socket, OPTIONS);
-  const serving = new AgentSession(core, session, serve).ended(authority);
+  const serving = new AgentSession(core, socket, session, serve).ended(authority);
   // The session waits for the event of a client's socket, unless a `tls.Server` made this one; its handshake is over.
   socket.emit('secureConnect');
   await serving;
@@ -52,12 +52,16 @@ class AgentSession {
   readonly #ended: Promise<void>;
   #idleTimer: NodeJS.Timeout | null = null;
 
-  constructor(core: GatewayCore, session: ServerHttp2Session, serve: ServeStream) {
+  constructor(core: GatewayCore, socket: TLSSocket, session: ServerHttp2Session, serve: ServeStream) {
     this.#core = core;
     this.#session = session;
     this.#serve = serve;
     this.#ended = new Promise((resolve) => {
       session.on('close', resolve);
+    });
+    // Over TLS a peer's end is the end of both halves here, as it is for HTTP/1.1 (`Wire`).
+    socket.on('end', () => {
+      session.destroy();
     });
     // What the peer broke is answered by the stack itself, with a GOAWAY; nobody here has to hear of it.
     session.on('error', () => undefined);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { Worker } from 'node:worker_threads';
+import type { Leaf } from '../../../src/platform/tls-ca.ts';
 import { block, END_HEADERS, END_STREAM, frame, settings, TYPE } from './frames.ts';
 import { mintFor, type Origin } from './origin.ts';
 
@@ -22,6 +23,8 @@ export type Fault =
 export interface FaultyUpstream extends Origin {
   /** What goes wrong with connections and requests from now on; null for nothing. */
   fault: Fault | null;
+  /** Another certificate for the connections to come; null for the right one. */
+  readonly show: (leaf: Pick<Leaf, 'certificate' | 'key'> | null) => void;
 }
 
 /** A server that does one thing wrong for as long as it is told to, and answers `fine` otherwise. */
@@ -66,6 +69,10 @@ export async function startFaultyUpstream(name: string, protocol: 'h1' | 'h2'): 
   await once(server, 'listening');
   const upstream: FaultyUpstream = {
     fault: null,
+    show(leaf) {
+      const shown = leaf ?? { certificate, key };
+      secure.setSecureContext({ cert: shown.certificate, key: shown.key });
+    },
     address: '127.0.0.1',
     port: (server.address() as AddressInfo).port,
     seen: [],
