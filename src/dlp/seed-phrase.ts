@@ -21,6 +21,7 @@ interface Word {
 }
 
 const COUNTS = [12, 15, 18, 21, 24];
+const LEAST_WORDS = 12;
 const MOST_WORDS = 24;
 const WORD_BYTES = 8;
 const SHORTEST_BYTES = 3;
@@ -29,7 +30,7 @@ const GAP_BYTES = 8;
 const STRIDE = 40;
 /** Whatever comes next, no phrase begins before it. */
 const REACH_BYTES = (MOST_WORDS + 1) * (WORD_BYTES + GAP_BYTES);
-/** Of twelve: a text about seed phrases repeats one word. */
+/** Of those that a phrase may have. */
 const LEAST_DISTINCT = 6;
 const BITS_PER_WORD = 11;
 /** What may leave of a match before it is known for one (SECURITY S17). */
@@ -165,12 +166,40 @@ function runAt(text: Uint8Array, at: number): readonly Word[] {
 }
 
 function* phrasesIn(run: readonly Word[]): Generator<{ readonly start: number; readonly end: number }> {
-  for (let to = COUNTS[0] ?? 0; to <= run.length; to += 1) {
+  if (run.length < LEAST_WORDS) return;
+  const words = run.map(({ number }) => number);
+  const recent = new Recent();
+  for (const [at, word] of words.entries()) {
+    recent.take(word, words[at - 1] ?? word, words[at - MOST_WORDS]);
+    // A text about seed phrases repeats a few words.
+    if (recent.distinct < LEAST_DISTINCT) continue;
     for (const count of COUNTS) {
-      const [first, last] = [run[to - count], run[to - 1]];
-      if (first === undefined || last === undefined || !isSeedPhrase(run, to - count, to)) continue;
-      yield { start: first.start, end: last.end };
+      const from = at + 1 - count;
+      // A part of the list itself, as programs and documents carry it, is sorted.
+      if (from < 0 || recent.sorted >= count || !isVouchedFor(words.slice(from, at + 1))) continue;
+      yield { start: run[from]?.start ?? 0, end: run[at]?.end ?? 0 };
     }
+  }
+}
+
+/** What is known of the last words without looking at them again. */
+class Recent {
+  readonly #counts = new Map<number, number>();
+  /** How many of the last words are in the order of the list. */
+  sorted = 0;
+
+  get distinct(): number {
+    return this.#counts.size;
+  }
+
+  /** `gone` is the word that is too far back now. */
+  take(word: number, before: number, gone: number | undefined): void {
+    this.sorted = word > before ? this.sorted + 1 : 1;
+    this.#counts.set(word, (this.#counts.get(word) ?? 0) + 1);
+    if (gone === undefined) return;
+    const left = (this.#counts.get(gone) ?? 1) - 1;
+    if (left === 0) this.#counts.delete(gone);
+    else this.#counts.set(gone, left);
   }
 }
 
@@ -213,15 +242,6 @@ function wordBefore(text: Uint8Array, start: number): Word | null {
   while (start - at <= GAP_BYTES && at > 0 && (!isLetter(text[at - 1]) || isEscape(text, at - 1))) at -= 1;
   return start - at > GAP_BYTES || at === 0 || at === start ? null : wordEndingAt(text, at);
 }
-
-function isSeedPhrase(run: readonly Word[], from: number, to: number): boolean {
-  const words = run.slice(from, to).map(({ number }) => number);
-  return isVouchedFor(words) && new Set(words).size >= LEAST_DISTINCT && !isSorted(words);
-}
-
-/** A part of the list itself, as programs and documents carry it. */
-const isSorted = (words: readonly number[]): boolean =>
-  words.every((word, index) => index === 0 || word > (words[index - 1] ?? word));
 
 function isVouchedFor(words: readonly number[]): boolean {
   const checksumBits = words.length / 3;

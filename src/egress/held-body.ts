@@ -1,4 +1,4 @@
-import { createScanner, type Scanner, type Screen } from '../dlp/screen.ts';
+import { createScanner, type Screen } from '../dlp/screen.ts';
 import { LIMITS } from '../kernel/limits.ts';
 import type { Result } from '../kernel/result.ts';
 import { ContentDecoders, type ContentCoding } from '../platform/content-decoder.ts';
@@ -8,6 +8,7 @@ import type { Header } from '../schema/header.ts';
 import type { BodySource } from './body-reader.ts';
 import type { Held, HoldRefusal, HoldStore } from './hold.ts';
 import { scanTrailers, scanWhole, type OutboundBody, type OutboundStep } from './outbound.ts';
+import { PacedScanner } from './turns.ts';
 
 /** What goes out once all of it was looked at: stretches of what is held, and what is put in between on the way. */
 type Part =
@@ -113,28 +114,28 @@ export class HeldBody implements OutboundBody {
 
   /** What comes out of the decoders is scanned and dropped: a body that unfolds takes no more room than it came with. */
   async #inspect(): Promise<Refused | null> {
-    const raw = createScanner(this.#screen, 'body');
-    const decoded = createScanner(this.#screen, 'body');
+    const raw = new PacedScanner(createScanner(this.#screen, 'body'));
+    const decoded = new PacedScanner(createScanner(this.#screen, 'body'));
     const refused = await takeIn(this.#reader, this.#held, async (blocks) => {
-      return scanBlocks(raw, blocks) ?? scanDecoded(decoded, await this.#decoders.push(blocks));
+      return (await scanBlocks(raw, blocks)) ?? scanDecoded(decoded, await this.#decoders.push(blocks));
     });
     if (refused !== null) return refused;
-    const last = scanDecoded(decoded, await this.#decoders.end());
+    const last = await scanDecoded(decoded, await this.#decoders.end());
     if (last !== null) return last;
     const findings = [raw.end().findings, decoded.end().findings, scanTrailers(this.#screen, this.trailers)].flat();
     return findings.length > 0 ? { kind: 'found', findings } : null;
   }
 }
 
-function scanBlocks(scanner: Scanner, blocks: readonly Uint8Array[]): Refused | null {
-  for (const block of blocks) {
-    const { findings } = scanner.push(block);
-    if (findings.length > 0) return { kind: 'found', findings };
-  }
-  return null;
+async function scanBlocks(scanner: PacedScanner, blocks: readonly Uint8Array[]): Promise<Refused | null> {
+  const { findings = [] } = (await scanner.push(blocks)) ?? {};
+  return findings.length > 0 ? { kind: 'found', findings } : null;
 }
 
-function scanDecoded(scanner: Scanner, decoded: Result<readonly Uint8Array[], string>): Refused | null {
+async function scanDecoded(
+  scanner: PacedScanner,
+  decoded: Result<readonly Uint8Array[], string>,
+): Promise<Refused | null> {
   if (!decoded.ok) return { kind: 'refused', status: 403, reason: 'unscannable', detail: decoded.error };
   return scanBlocks(scanner, decoded.value);
 }

@@ -1,12 +1,11 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { createScanner, screenText, type Hit, type Scanner, type Screen, type ScreenProgress } from '../dlp/screen.ts';
-import { KiB } from '../kernel/limits.ts';
+import { createScanner, screenText, type Hit, type Screen, type ScreenProgress } from '../dlp/screen.ts';
 import { CONTENT_CODINGS, type ContentCoding } from '../platform/content-decoder.ts';
 import type { Header, RequestFacts } from '../policy/decide.ts';
 import type { Framing } from '../protocol/http1/framing.ts';
 import type { Reason } from '../schema/decision.ts';
 import type { BodySource } from './body-reader.ts';
 import { headerTokens } from './headers.ts';
+import { PacedScanner } from './turns.ts';
 
 export type OutboundStep =
   /** These bytes were scanned and may leave now. */
@@ -30,7 +29,6 @@ export interface OutboundBody {
 }
 
 const END: OutboundStep = { kind: 'end' };
-const SCAN_BLOCK_BYTES = 64 * KiB;
 
 /** Everything that leaves with the head. One pass over all of it; only a hit is traced back to its place. */
 export function scanHead(
@@ -104,7 +102,7 @@ export class UnscannedBody implements OutboundBody {
 /** Scans while it streams: a block leaves as soon as no value can lie across its end (SECURITY S17). */
 export class ScannedBody implements OutboundBody {
   readonly #reader: BodySource;
-  readonly #scanner: Scanner;
+  readonly #scanner: PacedScanner;
   readonly #screen: Screen;
   #held: Uint8Array[] = [];
   #releasedBytes = 0;
@@ -112,7 +110,7 @@ export class ScannedBody implements OutboundBody {
 
   constructor(reader: BodySource, screen: Screen) {
     this.#reader = reader;
-    this.#scanner = createScanner(screen, 'body');
+    this.#scanner = new PacedScanner(createScanner(screen, 'body'));
     this.#screen = screen;
   }
 
@@ -129,7 +127,10 @@ export class ScannedBody implements OutboundBody {
       const step = await this.#reader.next();
       if (step.kind === 'broken') return step;
       if (step.kind === 'data') this.#held.push(...step.data);
-      let verdict = this.#push(step.kind === 'data' ? step.data : []);
+      let verdict: ScreenProgress = (await this.#scanner.push(step.kind === 'data' ? step.data : [])) ?? {
+        release: this.#releasedBytes,
+        findings: [],
+      };
       if (this.#reader.done && verdict.findings.length === 0) {
         this.#ended = true;
         verdict = this.#scanner.end();
@@ -141,18 +142,6 @@ export class ScannedBody implements OutboundBody {
       if (data.length > 0) return { kind: 'data', data };
     }
     return END;
-  }
-
-  #push(blocks: readonly Uint8Array[]): ScreenProgress {
-    let verdict: ScreenProgress = {
-      release: this.#releasedBytes,
-      findings: [],
-    };
-    for (const block of blocks) {
-      verdict = this.#scanner.push(block);
-      if (verdict.findings.length > 0) break;
-    }
-    return verdict;
   }
 
   #release(totalBytes: number): readonly Uint8Array[] {
@@ -175,13 +164,9 @@ export class ScannedBody implements OutboundBody {
   }
 }
 
-/** In blocks, with a turn of the event loop between them: other connections go on meanwhile. */
-export async function scanWhole(screen: Screen, bytes: Uint8Array): Promise<readonly Hit[]> {
-  const scanner = createScanner(screen, 'body');
-  for (let at = 0; at < bytes.length; at += SCAN_BLOCK_BYTES) {
-    const { findings } = scanner.push(bytes.subarray(at, at + SCAN_BLOCK_BYTES));
-    if (findings.length > 0) return findings;
-    if (at % (16 * SCAN_BLOCK_BYTES) === 0 && at > 0) await nextTurn();
-  }
-  return scanner.end().findings;
+/** All of it at once, without keeping others waiting. */
+export async function scanWhole(screen: Screen, bytes: Uint8Array, place = 'body'): Promise<readonly Hit[]> {
+  const scanner = new PacedScanner(createScanner(screen, place));
+  const { findings = [] } = (await scanner.push([bytes])) ?? {};
+  return findings.length > 0 ? findings : scanner.end().findings;
 }

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { scanBytes, type KnownValues } from '../dlp/known-values.ts';
-import { screenBytes, type Hit, type Screen } from '../dlp/screen.ts';
+import type { Hit, Screen } from '../dlp/screen.ts';
 import { LIMITS } from '../kernel/limits.ts';
 import { deflateMessage, inflateMessage } from '../platform/message-deflate.ts';
 import { encodeFrame, FrameParser, type CloseCode, type Frame } from '../protocol/websocket/frames.ts';
 import { closePayload, isUtf8, MessageAssembler, type MessageEvent } from '../protocol/websocket/messages.ts';
 import type { GatewayCore } from './core.ts';
+import { scanWhole } from './outbound.ts';
 import type { RequestAccount } from './record.ts';
 import { findingsReason } from './upload.ts';
 import { WireError, type Wire } from './wire.ts';
@@ -188,7 +189,7 @@ class Pump {
   /** Scanned, framed anew for the other side, and taken by it before anything more is read. */
   async #send(data: Uint8Array, opcode: Frame['opcode'], compressed = false): Promise<WebSocketEnd | null> {
     const { account, core } = this.#parts;
-    const findings = this.#look(data);
+    const findings = await this.#look(data);
     if (findings.length > 0) return { kind: 'found', by: this.#from, findings };
     const to = this.#parts[this.#from === 'agent' ? 'upstream' : 'agent'];
     const { windowBits } = to;
@@ -208,9 +209,9 @@ class Pump {
     return null;
   }
 
-  #look(data: Uint8Array): readonly Hit[] {
+  async #look(data: Uint8Array): Promise<readonly Hit[]> {
     const { screen, mask } = this.#parts;
-    if (this.#from === 'agent') return screen === null ? [] : screenBytes(screen, data, 'websocket message');
+    if (this.#from === 'agent') return screen === null ? [] : scanWhole(screen, data, 'websocket message');
     return mask === null ? [] : scanBytes(mask, data, 'websocket message');
   }
 
