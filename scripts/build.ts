@@ -1,10 +1,13 @@
 /**
- * Bundles each entry into one self-contained file of `dist/`: a sandbox mounts just that file and the node binary. The
- * command line alone, which no sandbox mounts, has parts: a small first one that says where the rest is cached.
+ * Bundles each entry into one self-contained file of `dist/`: a sandbox mounts just that file and the node binary. No
+ * two files share a part, so that one of an earlier build and one of a later never meet; and each says which build it is
+ * of, so that a launch can see that all it uses are of its own (`src/platform/assets.ts`).
  */
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { rolldown } from 'rolldown';
+import { BUILD_MARK } from '../src/platform/assets.ts';
 import { ENTRIES } from './entries.ts';
 import { ROOT } from './root.ts';
 import { thirdPartyNotices } from './third-party.ts';
@@ -24,14 +27,15 @@ export async function build(root: string): Promise<readonly string[]> {
       try {
         const bundled = await bundle(root, source, scratch, name);
         moduleIds.push(...bundled.moduleIds);
-        names.push(...bundled.files);
+        names.push(name);
       } catch (failure) {
         failures.push(`dist/${name} from ${source}: ${failure instanceof Error ? failure.message : String(failure)}`);
       }
     }
     if (failures.length > 0) throw new Error(`these entries can't be built\n${failures.join('\n\n')}`);
+    sign(scratch, names);
     fs.writeFileSync(path.join(scratch, NOTICES), thirdPartyNotices(moduleIds));
-    // Parts before the entry that asks for them; what an earlier build had more goes last.
+    // The entry that asks for others comes last, and then goes what an earlier build had more.
     const files = [...names.toReversed(), NOTICES];
     for (const name of files) fs.renameSync(path.join(scratch, name), path.join(root, 'dist', name));
     for (const name of fs.readdirSync(path.join(root, 'dist')))
@@ -42,11 +46,21 @@ export async function build(root: string): Promise<readonly string[]> {
   }
 }
 
-/** Entries that may be several files; those beside the first are called `<entry>-<part>.js`. */
-const IN_PARTS: ReadonlySet<string> = new Set(['cli.js']);
+/** Left for the program to load when it runs: another entry, by its name in `dist/`. */
+const LATER: Readonly<Record<string, string>> = { './command-line.ts': './cli-command-line.js' };
+
+/** The same for the same program, whoever builds it. */
+function sign(directory: string, names: readonly string[]): void {
+  const hash = crypto.createHash('sha256');
+  for (const name of names) hash.update(fs.readFileSync(path.join(directory, name)));
+  const id = hash.digest('hex').slice(0, BUILD_MARK.length);
+  for (const name of names) {
+    const file = path.join(directory, name);
+    fs.writeFileSync(file, `${fs.readFileSync(file, 'latin1').replaceAll(BUILD_MARK, id)}//${id}\n`, 'latin1');
+  }
+}
 
 interface Bundled {
-  readonly files: readonly string[];
   readonly moduleIds: readonly string[];
 }
 
@@ -55,6 +69,15 @@ async function bundle(root: string, source: string, directory: string, name: str
     cwd: root,
     input: source,
     platform: 'node',
+    plugins: [
+      {
+        name: 'later',
+        resolveId: (from, importer) => {
+          const id = importer === undefined ? undefined : LATER[from];
+          return id === undefined ? null : { id, external: true };
+        },
+      },
+    ],
     transform: { target: 'node24' },
     onLog: (level, log) => {
       if (level === 'warn') throw new Error(`${source}: ${log.message}`);
@@ -63,9 +86,8 @@ async function bundle(root: string, source: string, directory: string, name: str
   const { output } = await bundler.write({
     dir: directory,
     entryFileNames: name,
-    chunkFileNames: `${path.basename(name, '.js')}-[name].js`,
     format: 'esm',
-    codeSplitting: IN_PARTS.has(name) ? {} : false,
+    codeSplitting: false,
     sourcemap: false,
     comments: { legal: true },
     // Names stay, for stack traces; white space is a quarter of what each process would hold.
@@ -74,13 +96,12 @@ async function bundle(root: string, source: string, directory: string, name: str
   const chunks = output.filter((part) => part.type === 'chunk');
   for (const { fileName, code } of chunks) fs.writeFileSync(path.join(directory, fileName), inAscii(code, fileName));
   const files = output.map(({ fileName }) => fileName);
-  if (chunks.length < output.length || (files.length > 1 && !IN_PARTS.has(name)))
-    throw new Error(`${source} does not fit in one file: ${files.join(', ')}`);
+  if (files.length > 1) throw new Error(`${source} does not fit in one file: ${files.join(', ')}`);
   const foreign = chunks
     .flatMap(({ imports, dynamicImports }) => [...imports, ...dynamicImports])
-    .filter((from) => !from.startsWith('node:') && !files.includes(from));
+    .filter((from) => !from.startsWith('node:') && !files.includes(from) && !Object.values(LATER).includes(from));
   if (foreign.length > 0) throw new Error(`${source} would still import ${foreign.join(', ')} when it runs`);
-  return { files, moduleIds: chunks.flatMap(({ moduleIds }) => moduleIds) };
+  return { moduleIds: chunks.flatMap(({ moduleIds }) => moduleIds) };
 }
 
 /**

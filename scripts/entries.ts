@@ -3,6 +3,7 @@ import type { AssetName } from '../src/platform/assets.ts';
 /** What `dist/` holds, and the source file each begins at. */
 export const ENTRIES: Readonly<Record<AssetName, string>> = {
   'cli.js': 'src/cli/main.ts',
+  'cli-command-line.js': 'src/cli/command-line.ts',
   'egress.js': 'src/egress/main.ts',
   'git-gate.js': 'src/gitgate/main.ts',
   'init.js': 'src/bundle/init.ts',

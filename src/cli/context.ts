@@ -1,3 +1,4 @@
+import type { HeldProgram } from '../platform/assets.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
 import type { HomePaths } from '../state/paths.ts';
 import type { AllocateUid } from '../launch/bottle.ts';
@@ -20,6 +21,8 @@ export interface CliContext {
   /** Opened when first asked for: most commands need neither. */
   readonly manifests: () => Manifests;
   readonly settings: () => Settings;
+  /** The files beside this one, taken hold of when first asked for; begins anew if they are just being replaced. */
+  readonly program: () => HeldProgram;
   readonly signalProcess: (pid: number, signal: NodeJS.Signals) => void;
   /** Under root: a host uid for each process of ours that meets hostile bytes (SECURITY S5, S6b). */
   readonly allocateUid: AllocateUid | null;

@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events';
 import { join } from 'node:path';
 import { Secret } from '../kernel/secret.ts';
 import { openManifests, loadSettings } from '../manifest/index.ts';
+import { holdProgram, mixedInstallation, type HeldProgram } from '../platform/assets.ts';
 import { hostFiles } from '../platform/files.ts';
 import { readTextOrNull } from '../platform/processes.ts';
 import { allocateUid } from '../platform/uid-lock.ts';
@@ -20,6 +21,19 @@ export interface ProcessFacts {
   readonly interactive: boolean;
 }
 
+const STARTED_OVER = 'BOT_BOTTLE_STARTED_OVER';
+const STARTS = 10;
+
+/** Nothing has been done yet: the same command again, by the program as it is now. */
+function startOver(environment: ProcessFacts['environment']): never {
+  const times = Number(environment[STARTED_OVER] ?? 0);
+  if (times >= STARTS || process.execve === undefined) throw mixedInstallation();
+  return process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], {
+    ...environment,
+    [STARTED_OVER]: String(times + 1),
+  });
+}
+
 /** A wrapper such as npx passes the terminal's signal on, which we have heard ourselves already. */
 const SAME_PRESS_MS = 100;
 
@@ -28,6 +42,7 @@ export function createContext(facts: ProcessFacts): CliContext {
   const stop = new AbortController();
   const hurry = new AbortController();
   watchSignals(stop, hurry);
+  let program: HeldProgram | null = null;
   let settings: ReturnType<typeof loadSettings> | null = null;
   return {
     cwd: facts.cwd,
@@ -39,6 +54,7 @@ export function createContext(facts: ProcessFacts): CliContext {
     secrets: secretSource(facts.environment, facts.operatorHome),
     manifests: () => openManifests({ home: paths.home, cwd: facts.cwd, files: hostFiles(facts.operatorHome) }),
     settings: () => (settings ??= loadSettings(paths.home, hostFiles(facts.operatorHome))),
+    program: () => (program ??= holdProgram() ?? startOver(facts.environment)),
     signalProcess: (pid, signal) => {
       process.kill(pid, signal);
     },

@@ -7,6 +7,7 @@ import type { Secret } from '../kernel/secret.ts';
 import type { RunningBundle } from '../bundle/broker.ts';
 import type { AgentExit, ApplyContext, Backend, GatedBottle, Proof } from '../ports/backend.ts';
 import type { Random } from '../ports/random.ts';
+import type { HeldProgram } from '../platform/assets.ts';
 import { setPlainUmask } from '../platform/processes.ts';
 import { noteInHistory } from '../state/history.ts';
 import type { Journal } from '../state/journal.ts';
@@ -27,6 +28,7 @@ export type AllocateUid = () => Promise<{ readonly uid: number; readonly release
 
 export interface LaunchOptions extends StateOptions {
   readonly backend: Backend;
+  readonly program: HeldProgram;
   /** Resolved once, before any backend was called (HOTSPOTS H4). */
   readonly values: ReadonlyMap<string, Secret>;
   readonly userName: string;
@@ -141,6 +143,7 @@ function steps(backendPlan: unknown): readonly Step<Context>[] {
         scope.defer('runtime directory', () => {
           fs.rmSync(paths.runtime, { recursive: true, force: true });
         });
+        scope.defer('program', options.program.layOut(paths.program));
         fs.mkdirSync(paths.control, { mode: 0o700 });
         fs.writeFileSync(path.join(paths.runtime, 'control.nonce'), handover.callersNonce, { mode: 0o600 });
         return Promise.resolve();
@@ -153,6 +156,7 @@ function steps(backendPlan: unknown): readonly Step<Context>[] {
         const { options, paths, journal } = context;
         const gated = await options.backend.apply(backendPlan, {
           stateDirectory: paths.root,
+          programDirectory: paths.program,
           stdio: options.stdio,
           terminal: options.terminal,
           journal: (entry) => {

@@ -5,7 +5,7 @@ import { startBundle, type RunningBundle } from '../bundle/broker.ts';
 import { BOXED } from '../bundle/sandbox.ts';
 import type { Scope } from '../kernel/scope.ts';
 import type { Secret } from '../kernel/secret.ts';
-import { assetPath } from '../platform/assets.ts';
+import { heldPath } from '../platform/assets.ts';
 import { endTornLine } from '../platform/record-file.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { BottleListener } from '../ports/backend.ts';
@@ -71,14 +71,14 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Bottl
   const descriptors = [record, ...own.map(({ fd }) => fd), ...watched];
   const common = { allocateUid: options.allocateUid, stageRoot: paths.runtime, stateDirectory: paths.root };
   const init = await boxProcess(
-    { ...common, kind: 'init', script: assetPath('init.js'), control: null, spill: null, descriptors: 0 },
+    { ...common, kind: 'init', script: heldPath(paths.program, 'init.js'), control: null, spill: null, descriptors: 0 },
     scope,
   );
   const egress = await boxProcess(
     {
       ...common,
       kind: 'egress',
-      script: assetPath('egress.js'),
+      script: heldPath(paths.program, 'egress.js'),
       control: paths.control,
       spill: openSpill(paths.spill, scope),
       descriptors: descriptors.length,

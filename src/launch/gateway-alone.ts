@@ -6,6 +6,7 @@ import { ignoreUnlessAwaited } from '../kernel/promises.ts';
 import { Scope } from '../kernel/scope.ts';
 import type { Secret } from '../kernel/secret.ts';
 import { bracketed, isLoopbackHost } from '../policy/host.ts';
+import type { HeldProgram } from '../platform/assets.ts';
 import { holdListener, type HeldListener } from '../platform/host-listener.ts';
 import { setPlainUmask } from '../platform/processes.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -22,6 +23,7 @@ import { prepareHandover } from './handover.ts';
 /** The egress gateway without a bottle: the same process in the same box, with a listener in the host's own network. */
 export interface GatewayAloneOptions {
   readonly plan: Pick<BottlePlan, 'slug' | 'gateway' | 'credentials' | 'command'>;
+  readonly program: HeldProgram;
   readonly paths: HomePaths;
   readonly values: ReadonlyMap<string, Secret>;
   readonly userName: string;
@@ -75,6 +77,7 @@ export async function startGatewayAlone(options: GatewayAloneOptions): Promise<G
   try {
     openDirectories(options.paths, paths, scope);
     fs.writeFileSync(path.join(paths.runtime, 'control.nonce'), handover.callersNonce, { mode: 0o600 });
+    options.program.layOut(paths.program);
     const ca = path.join(paths.root, 'ca.pem');
     fs.writeFileSync(ca, handover.caCertificate, { mode: 0o644 });
     const listener = await options.listener;

@@ -3,7 +3,7 @@ import { boxProcess, type BoxRequest } from '../bundle/box.ts';
 import type { ServicePlan } from '../bundle/broker.ts';
 import { BOXED } from '../bundle/sandbox.ts';
 import { BottleError } from '../kernel/errors.ts';
-import { assetPath } from '../platform/assets.ts';
+import { heldPath } from '../platform/assets.ts';
 import { reveal } from '../platform/reveal.ts';
 import type { GateServiceDocument } from '../schema/git-gate.ts';
 import type { BottleBundleParts } from './bundle.ts';
@@ -32,7 +32,7 @@ export async function gateService(
     {
       ...common,
       kind: 'git-gate',
-      script: assetPath('git-gate.js'),
+      script: heldPath(paths.program, 'git-gate.js'),
       control: paths.upstreams,
       spill: paths.git,
       descriptors: 2,

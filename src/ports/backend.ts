@@ -55,6 +55,8 @@ export interface Proof {
 export interface ApplyContext {
   /** Host directory with `workspace/`, `home/`, prepared and owned as the backend asked. */
   readonly stateDirectory: string;
+  /** The files that run beside the launcher: `HeldProgram` has laid them out there. */
+  readonly programDirectory: string;
   readonly stdio: readonly [
     'inherit' | 'pipe' | 'ignore',
     'inherit' | 'pipe' | 'ignore',

@@ -31,6 +31,8 @@ export interface BottlePaths {
   readonly home: string;
   /** Mounted read-only into the bottle: certificates and trust stores, nothing secret. */
   readonly ours: string;
+  /** The files of the installation that this launch runs, held as they were at its beginning. */
+  readonly program: string;
   /** The gateway's, for bodies that it holds: empty to look at, its files have no names. */
   readonly spill: string;
   /** The git gate's, for its copies of upstreams; gone when the bottle ends. */
@@ -72,6 +74,7 @@ export function bottlePaths(paths: HomePaths, slug: string): BottlePaths {
     workspace: path.join(root, 'workspace'),
     home: path.join(root, 'home'),
     ours: path.join(root, 'ours'),
+    program: path.join(root, 'program'),
     spill: path.join(root, 'spill'),
     git: path.join(root, 'git'),
     runtime,

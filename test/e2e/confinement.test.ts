@@ -4,6 +4,7 @@ import { bubblewrapBackend } from '../../src/backends/bubblewrap/backend.ts';
 import { WALLS } from '../../src/backends/bubblewrap/plan.ts';
 import { launchBottle } from '../../src/launch/bottle.ts';
 import { buildPlan } from '../../src/launch/plan.ts';
+import { holdProgram } from '../../src/platform/assets.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { systemRandom } from '../../src/platform/random.ts';
 import { allocateUid } from '../../src/platform/uid-lock.ts';
@@ -49,8 +50,11 @@ describe('H6 S4 G-CONFINED a wall that is missing stops the launch', () => {
       warnings: [],
     });
     const done: string[] = [];
+    const held = holdProgram();
+    if (held === null) throw new Error('the build is not whole');
     const launch = launchBottle({
       plan,
+      program: held,
       backend: bubblewrapBackend({ runtimeDirectory: (name) => bottlePaths(paths, name).runtime, withoutWall: wall }),
       paths,
       values: new Map(),

@@ -64,8 +64,8 @@ async function build(
   const terminal = context.terminal === null && context.stdio[0] === 'inherit' && process.stdin.isTTY;
   if (context.terminal !== null && hostUid !== null) giveTerminal(context.terminal.slaveFd, hostUid);
   const joins = joinsOf(planned);
-  const { stateDirectory } = context;
-  const place = preparePlaces(plan, { stateDirectory, runtime, hostUid, joins, terminal }, scope);
+  const { stateDirectory, programDirectory } = context;
+  const place = preparePlaces(plan, { stateDirectory, programDirectory, runtime, hostUid, joins, terminal }, scope);
   const { argv, bottleArguments } = renderInvocation(plan, place);
   const filter = plan.seccomp === null ? null : assembleSeccomp(plan.seccomp, plan.architecture);
   const bottle = startProcess(argv, context, terminal, { options: bottleArguments, filter }, plan.listeners);

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Scope } from '../../kernel/scope.ts';
-import { assetPath } from '../../platform/assets.ts';
+import { heldPath } from '../../platform/assets.ts';
 import { planStage, prepareStage } from '../../platform/staging.ts';
 import { needProgram } from './facts.ts';
 import { stagedPaths, type Placement } from './invocation.ts';
@@ -9,6 +9,7 @@ import type { BubblewrapPlan } from './plan.ts';
 
 export interface PlaceRequest {
   readonly stateDirectory: string;
+  readonly programDirectory: string;
   /** Others must be able to pass through it when root starts the bottle. */
   readonly runtime: string;
   readonly hostUid: number | null;
@@ -35,8 +36,8 @@ export function preparePlaces(plan: BubblewrapPlan, request: PlaceRequest, scope
     stateDirectory,
     madeDirectory,
     node: fs.realpathSync(process.execPath),
-    probe: assetPath('probe.js'),
-    helper: assetPath('netns-helper.js'),
+    probe: heldPath(request.programDirectory, 'probe.js'),
+    helper: heldPath(request.programDirectory, 'netns-helper.js'),
     hostUid,
     setpriv: needProgram('setpriv'),
     joins,

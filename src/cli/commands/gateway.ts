@@ -19,6 +19,7 @@ export async function gateway(context: CliContext, raw: Record<string, unknown>)
   const options = GatewayOptionsSchema.parse(raw);
   if (options.bottle.length === 0)
     throw new BottleError('usage', { message: 'whose routes?', hint: 'bot-bottle gateway --bottle NAME' });
+  const program = context.program();
   // Another process binds it; meanwhile the plan is made.
   const listener = openGatewayListener(options.listen, options);
   const bottle = context.manifests().loadEffective(options.bottle);
@@ -27,6 +28,7 @@ export async function gateway(context: CliContext, raw: Record<string, unknown>)
   for (const warning of plan.warnings) context.terminal.say(`! ${warning}`);
   await using running = await startGatewayAlone({
     plan,
+    program,
     paths: context.paths,
     values: resolveSecrets(secrets, context.secrets),
     userName: context.userName,

@@ -23,6 +23,7 @@ import { holdWork } from './work-of.ts';
  */
 export async function resume(context: CliContext, id: string, raw: Record<string, unknown>): Promise<number> {
   const options = ResumeOptionsSchema.parse(raw);
+  context.program();
   const { file, paths, origin } = resumable(context, id);
   if (options.headless && origin.command === 'start' && options.prompt === undefined) {
     throw new BottleError('usage', { message: '--headless needs a task', hint: '--prompt "what to do"' });

@@ -18,6 +18,7 @@ export async function run(
   raw: Record<string, unknown>,
 ): Promise<number> {
   const options = RunOptionsSchema.parse(raw);
+  context.program();
   const backend = chooseBackend(context, options.backend);
   const bottle = context.manifests().loadEffective(options.bottle);
   const built = await prepare(context, {

@@ -52,6 +52,7 @@ export async function runSession(context: CliContext, options: SessionOptions): 
     launchBottle({
       plan,
       backend: options.backend,
+      program: context.program(),
       paths: context.paths,
       values: options.values,
       userName: context.userName,

@@ -43,6 +43,8 @@ export async function start(
   const options = StartOptionsSchema.parse(raw);
   checkOptions(options);
   const dryRun = options.dryRun || context.environment['BOT_BOTTLE_DRY_RUN'] === '1';
+  // Questions may take long.
+  if (!dryRun) context.program();
   if (options.headless || dryRun) return startHeadless(context, agentName, options, dryRun);
   using terminal = openControllingTerminal();
   if (terminal !== null) return await startOnTerminal(context, agentName, options, terminal);

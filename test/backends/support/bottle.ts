@@ -88,6 +88,7 @@ async function start(options: TestBottleOptions, scope: Scope): Promise<TestBott
   const journal: { step: string; detail: Readonly<Record<string, string | number>> }[] = [];
   const bottle = await backend.apply(await backend.plan(testPlan(options.plan)), {
     stateDirectory: root,
+    programDirectory: path.resolve('dist'),
     stdio: ['pipe', 'pipe', 'pipe'],
     terminal: null,
     journal: (entry) => {

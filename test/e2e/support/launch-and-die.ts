@@ -1,6 +1,7 @@
 import { bubblewrapBackend } from '../../../src/backends/bubblewrap/backend.ts';
 import { launchBottle } from '../../../src/launch/bottle.ts';
 import { buildPlan } from '../../../src/launch/plan.ts';
+import { holdProgram } from '../../../src/platform/assets.ts';
 import { systemClock } from '../../../src/platform/clock.ts';
 import { systemRandom } from '../../../src/platform/random.ts';
 import { allocateUid } from '../../../src/platform/uid-lock.ts';
@@ -39,8 +40,11 @@ const { plan } = buildPlan({
   upstream: { extraCa: [], resolve: {} },
   warnings: [],
 });
+const held = holdProgram();
+if (held === null) throw new Error('the build is not whole');
 const bottle = await launchBottle({
   plan,
+  program: held,
   backend: bubblewrapBackend({
     runtimeDirectory: (slug) => bottlePaths(homePaths({ BOT_BOTTLE_HOME: home }), slug).runtime,
   }),
