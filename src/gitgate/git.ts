@@ -27,6 +27,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   'core.alternateRefsCommand': 'true',
   'credential.helper': '',
   'fetch.recurseSubmodules': 'false',
+  // Kept as packs: what is sent on is then copied, not made anew.
+  'fetch.unpackLimit': '1',
   'fetch.writeCommitGraph': 'false',
   'gc.auto': '0',
   'http.followRedirects': 'false',
@@ -38,6 +40,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   'receive.denyCurrentBranch': 'ignore',
   'receive.denyDeleteCurrent': 'ignore',
   'receive.shallowUpdate': 'false',
+  'receive.unpackLimit': '1',
   'safe.directory': '*',
   'submodule.recurse': 'false',
   'transfer.fsckObjects': 'true',

@@ -15,6 +15,9 @@ export interface Synced {
   readonly view: GateView;
 }
 
+/** Each is a file until they are packed. */
+const MANY_REFS = 200;
+
 /**
  * One repository's bare copy, which the bottle is served from. Its refs are the upstream's, as of the last time that it
  * was asked; nothing is served that was not asked for right before (REFERENCE 7: never stale).
@@ -123,6 +126,7 @@ export class Mirror {
           message: `${this.repo.url} changed while it was fetched, or has refs that can't be together: ${stderr.trim()}`,
         });
     }
+    if (changed.length > MANY_REFS) await askGit({ directory: this.directory, args: ['pack-refs', '--all'] });
     await askGit({ directory: this.directory, args: ['symbolic-ref', 'HEAD', head] });
   }
 }

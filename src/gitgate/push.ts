@@ -180,10 +180,7 @@ async function receive(
   const words = collectWords(child.stderr);
   let outcome: PushOutcome | null = null;
   const asked = hookAsked(child.stdio[3], async (quarantine) => {
-    outcome = await decideSafely(parts, {
-      GIT_OBJECT_DIRECTORY: quarantine,
-      GIT_ALTERNATE_OBJECT_DIRECTORIES: join(mirror.directory, 'objects'),
-    });
+    outcome = await decideSafely(parts, quarantineEnvironment(mirror, quarantine));
     const agreed = [...outcome.refs.values()].every((why) => why === null);
     tellHook(child.stdio[4], agreed ? 'yes' : 'no');
   });
@@ -208,6 +205,12 @@ async function receive(
   answer.end(
     finalReport(parts, outcome, parseReport(Buffer.concat(banded)) ?? parseReport(Buffer.concat(plain)), words()),
   );
+}
+
+/** A push that only deletes brings no objects, and has no quarantine. */
+function quarantineEnvironment({ directory }: Mirror, quarantine: string): Readonly<Record<string, string>> {
+  if (quarantine === '') return {};
+  return { GIT_OBJECT_DIRECTORY: quarantine, GIT_ALTERNATE_OBJECT_DIRECTORIES: join(directory, 'objects') };
 }
 
 /** A fault of ours, or of the upstream, refuses; it says which. */

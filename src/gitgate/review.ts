@@ -32,8 +32,11 @@ export async function reviewPush(parts: ReviewParts): Promise<Review> {
   const protectedPaths = new Map<string, string>();
   const findings: PushFinding[] = [];
   let startsCi = false;
+  const seen = new Set<string>();
   for (const command of parts.commands) {
-    const tip = isZero(command.new) ? null : await commitOf(parts, command.new);
+    const same = `${command.old} ${command.new}`;
+    const tip = isZero(command.new) || seen.has(same) ? null : await commitOf(parts, command.new);
+    seen.add(same);
     if (tip === null) continue;
     const changes = await changesOf(parts, command, tip);
     for (const { path } of changes) {

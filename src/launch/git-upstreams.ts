@@ -5,8 +5,10 @@ import path from 'node:path';
 import { findProgram } from '../bundle/host-facts.ts';
 import { serviceFilter } from '../bundle/service-filter.ts';
 import { BottleError } from '../kernel/errors.ts';
+import { LIMITS } from '../kernel/limits.ts';
 import type { Scope } from '../kernel/scope.ts';
 import { MARK } from '../platform/processes.ts';
+import { textPkt } from '../protocol/git/pkt-line.ts';
 import type { GateRepo } from '../schema/git-gate.ts';
 import { quietGit } from './quiet-git.ts';
 
@@ -103,7 +105,8 @@ function serveOne(
       return;
     }
     begun = true;
-    const child = startService(repository, service, stateDirectory);
+    const child = startOrSay(repository, service, stateDirectory, socket);
+    if (child === null) return;
     children.add(child);
     const { stdin, stdout } = child;
     if (stdin === null || stdout === null) {
@@ -113,17 +116,42 @@ function serveOne(
     stdin.on('error', () => socket.resume());
     stdin.write(chunk.subarray(end + 1));
     socket.pipe(stdin);
-    stdout.pipe(socket);
-    child.stderr?.resume();
+    let told = 0;
+    stdout.on('data', (part: Buffer) => (told += part.length));
+    stdout.pipe(socket, { end: false });
+    let words = '';
+    child.stderr?.on('data', (part: Buffer) => {
+      words = `${words}${part.toString('utf8')}`.slice(-LIMITS.toolOutputBytes);
+    });
     child.once('error', () => socket.destroy());
     child.once('close', () => {
       children.delete(child);
-      socket.end();
+      // Of a service that ended before it said anything, its last words are the answer.
+      socket.end(told === 0 && words !== '' ? refusal(words) : '');
     });
     socket.once('close', () => {
       if (child.exitCode === null) child.kill('SIGKILL');
     });
   });
+}
+
+function startOrSay(
+  repository: LocalRepository,
+  service: (typeof SERVICES)[number],
+  stateDirectory: string,
+  socket: Socket,
+): ChildProcess | null {
+  try {
+    return startService(repository, service, stateDirectory);
+  } catch (failure) {
+    socket.end(refusal(failure instanceof Error ? failure.message : String(failure)));
+    return null;
+  }
+}
+
+/** As git's own servers refuse. */
+function refusal(words: string): Uint8Array {
+  return textPkt(`ERR ${words.trim().split('\n').at(-1) ?? ''}`);
 }
 
 function startService(
