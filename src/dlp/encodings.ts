@@ -1,10 +1,11 @@
 /**
  * The byte patterns that carry a known value in one layer of encoding. Percent escapes are not here: they can be mixed
- * in any way, so `known-values.ts` decodes them instead. Hex is matched on a case-folded view.
+ * in any way, so `known-values.ts` decodes them instead. Hex is matched on a case-folded view. What `deep-scanner.ts`
+ * finds is `separated`, `nested` or a `piece`.
  */
-export type Encoding = 'raw' | 'percent' | 'base64' | 'hex';
+export type Encoding = 'raw' | 'percent' | 'base64' | 'hex' | 'reversed' | 'separated' | 'nested' | 'piece';
 export interface EncodedPattern {
-  readonly encoding: 'raw' | 'base64' | 'hex';
+  readonly encoding: 'raw' | 'base64' | 'hex' | 'reversed';
   readonly bytes: Uint8Array;
 }
 
@@ -27,11 +28,12 @@ function patternsOfBytes(bytes: Uint8Array): readonly EncodedPattern[] {
   const base64 = [STANDARD, URL_SAFE].flatMap((alphabet) =>
     [0, 1, 2].map((alignment) => base64Core(bytes, alignment, alphabet)),
   );
-  return [
+  const forward: readonly EncodedPattern[] = [
     { encoding: 'raw', bytes },
     ...[...new Set(base64)].map((text) => ({ encoding: 'base64', bytes: new TextEncoder().encode(text) }) as const),
     { encoding: 'hex', bytes: new TextEncoder().encode(hexOf(bytes)) },
   ];
+  return [...forward, { encoding: 'reversed', bytes: bytes.toReversed() }];
 }
 
 /**
@@ -53,6 +55,6 @@ function base64Core(bytes: Uint8Array, alignment: number, alphabet: string): str
   return text;
 }
 
-function hexOf(bytes: Uint8Array): string {
+export function hexOf(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -1,5 +1,6 @@
 import { buildMatcher, type Matcher } from './block-shift.ts';
 import { byteReadings, patternsOf, type Encoding } from './encodings.ts';
+import { PieceLedger } from './piece-ledger.ts';
 import { PercentDecoder } from './percent-decoder.ts';
 import { joinSegments, segmentOf, type Segment } from './segment.ts';
 import { View, type ViewMatch } from './view.ts';
@@ -8,10 +9,10 @@ import { View, type ViewMatch } from './view.ts';
  * Finds the known values of a bottle in what leaves it: as they are, percent-escaped up to twice in any mix, in base64
  * at every alignment, in hex in any case. Everything is incremental, and what may leave is exact: a byte is held only
  * while it could still be part of a match.
- * Not covered: other encodings (base32, escapes of JSON and HTML), and values sent in pieces.
+ * `deep-scanner.ts` adds what has to be unfolded first, and values sent in pieces.
  */
 /** A value that must not leave; a stand-in for one, which is harmless but belongs in one place only (SECURITY S9). */
-type FindingRule = 'known_secret' | 'placeholder';
+type FindingRule = 'known_secret' | 'placeholder' | 'unscannable';
 
 export interface Finding {
   readonly rule: FindingRule;
@@ -29,20 +30,23 @@ interface PatternOwner {
   readonly encoding: Encoding;
 }
 export interface KnownValues {
+  readonly values: readonly KnownValue[];
+  /** Which pieces of them have left already; shared by everything of one bottle. */
+  readonly ledger: PieceLedger;
   readonly matcher: Matcher;
   /** By pattern of the matcher. */
   readonly owners: readonly PatternOwner[];
   readonly size: number;
 }
 
-interface KnownValue {
+export interface KnownValue {
   readonly name: string;
   readonly value: string;
   readonly rule?: FindingRule;
 }
 
 /** An empty value can't be found and is left out; which other values are worth looking for is the policy's question. */
-export function buildKnownValues(values: readonly KnownValue[]): KnownValues {
+export function buildKnownValues(values: readonly KnownValue[], ledger: PieceLedger = new PieceLedger()): KnownValues {
   const distinct = new Map(
     values.filter(({ value }) => value !== '').map((entry) => [`${entry.name}\0${entry.value}`, entry]),
   );
@@ -50,6 +54,8 @@ export function buildKnownValues(values: readonly KnownValue[]): KnownValues {
     patternsOf(value).map((pattern) => ({ name, rule, ...pattern })),
   );
   return {
+    values: [...distinct.values()],
+    ledger,
     matcher: buildMatcher(all.map(({ bytes, encoding }) => ({ bytes, foldCase: encoding === 'hex' }))),
     owners: all.map(({ name, encoding, rule }) => ({ name, encoding, rule })),
     size: distinct.size,

@@ -1,4 +1,5 @@
 import { buildKnownValues, createBodyScanner, type BodyScanner, type KnownValues } from './known-values.ts';
+import { privateParts } from './private-parts.ts';
 
 /**
  * Keeps a credential that was put into a request out of its answer (SECURITY S13): every run of eight or more of its
@@ -7,20 +8,6 @@ import { buildKnownValues, createBodyScanner, type BodyScanner, type KnownValues
  */
 export const MASK_RUN = 8;
 const STAR = 42;
-
-/** What vendors put before the random part: everybody knows it, and documents are full of it. */
-const VENDOR_PREFIX =
-  /^(?:sk-ant-[a-z]+\d\d-|sk-(?:proj|svcacct|admin)-|sk-|[srp]k_(?:live|test)_|whsec_|gh[pousr]_|github_pat_|glpat-|gldt-|xox[abeprs]-|xapp-|npm_|pypi-|AIza|hf_|dop_v1_|shp(?:at|ss|ca)_|SG\.|A[KS]IA|lin_api_|ntn_|secret_)/;
-const JWT = /^eyJ[\w-]*\.[\w-]*\.([\w-]+)$/;
-const ARMOUR = /^-----(?:BEGIN|END) [A-Z ]+-----$/;
-
-/** The parts of a value that nobody knows without it (SECURITY S18): no vendor prefix, JWT header or claims, or armour. */
-export function privateParts(value: string): readonly string[] {
-  const [, signature] = JWT.exec(value) ?? [];
-  const secret = signature ?? value.replace(VENDOR_PREFIX, '');
-  const parts = secret.split(/[\r\n]+/).filter((line) => line !== '' && !ARMOUR.test(line));
-  return parts.some((part) => part.length >= MASK_RUN) ? parts : [value];
-}
 
 export function buildMask(values: readonly { readonly name: string; readonly value: string }[]): KnownValues {
   return buildKnownValues(

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BodyMasker, buildMask, MASK_RUN, privateParts } from '../../src/dlp/mask.ts';
+import { BodyMasker, buildMask, MASK_RUN } from '../../src/dlp/mask.ts';
+import { privateParts } from '../../src/dlp/private-parts.ts';
 
 const SECRET = 'Zq83hd7Wm2pXv91LkQ55';
 const VALUE = `ghp_${SECRET}`;

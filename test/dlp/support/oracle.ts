@@ -41,7 +41,7 @@ function base64Core(value: Buffer, before: number, encoding: 'base64' | 'base64u
 }
 
 export interface Form {
-  readonly encoding: 'raw' | 'base64' | 'hex';
+  readonly encoding: 'raw' | 'base64' | 'hex' | 'reversed';
   readonly text: string;
 }
 export function formsOf(value: string): readonly Form[] {
@@ -53,6 +53,7 @@ export function formsOf(value: string): readonly Form[] {
     { encoding: 'raw', text: bytes.toString('latin1') },
     ...[...new Set(base64)].map((text) => ({ encoding: 'base64', text }) as const),
     { encoding: 'hex', text: bytes.toString('hex') },
+    { encoding: 'reversed', text: Buffer.from(bytes).reverse().toString('latin1') },
   ];
 }
 
