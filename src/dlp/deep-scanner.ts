@@ -62,6 +62,12 @@ function skeletonPatterns(
   const texts = new Set<string>();
   const decoder = new TextDecoder();
   if (skeletonOf(value).length < SKELETON_CHARS) return [];
+  // What a form or a document makes of a value's own `&` has letters too.
+  for (const written of [
+    value.replaceAll('&', '&amp;').replaceAll('<', '&lt;'),
+    encodeURIComponent(value.toWellFormed()),
+  ])
+    texts.add(skeletonOf(written));
   const forms = patternsOf(value).map(({ bytes, encoding }) => ({ text: skeletonOf(decoder.decode(bytes)), encoding }));
   const folded = forms.filter(({ encoding }) => encoding === 'hex').map(({ text }) => text);
   for (const { text, encoding } of forms) if (encoding !== 'hex') texts.add(text);
@@ -123,6 +129,7 @@ class DeepScanner implements BodyScanner {
   readonly #skeletonView: View;
   readonly #cutter = new RunCutter();
   #pushed = 0;
+  #released = 0;
   #work = WORK_FREE;
   #heldRun: Run | null = null;
   #barrier = Number.POSITIVE_INFINITY;
@@ -219,6 +226,7 @@ class DeepScanner implements BodyScanner {
     // Looked at anew only when it grew by an eighth: a byte at a time costs no more than a block at a time.
     const grown = judged?.start === run.start ? run.end - judged.end : run.bytes.length;
     if (judged?.start === run.start && grown * 8 < run.bytes.length) return;
+    this.#look(run);
     this.#heldRun = this.#mayGoOn(run.bytes, 1) ? run : null;
   }
 
@@ -255,6 +263,8 @@ class DeepScanner implements BodyScanner {
   #progress(plain: ScanProgress, certain: number): ScanProgress {
     const findings = this.#findings.sort((left, right) => left.end - right.end || left.start - right.start);
     this.#findings = [];
-    return { release: Math.min(plain.release, certain, this.#barrier), certain, findings };
+    // The first few characters of a run may have left before it was long enough to say anything.
+    this.#released = Math.max(this.#released, Math.min(plain.release, certain, this.#barrier));
+    return { release: this.#released, certain, findings };
   }
 }

@@ -16,7 +16,7 @@ const OVERLAP_BYTES = 4 * 1024;
 
 const WORD = Uint8Array.from({ length: 256 }, (_, byte) => {
   const letter = (byte >= 48 && byte <= 57) || (byte >= 65 && byte <= 90) || (byte >= 97 && byte <= 122);
-  return letter || '+/-_=%&#;\\.~{}'.includes(String.fromCharCode(byte)) ? 1 : 0;
+  return letter || '+/:-_=%&#;\\.~{}'.includes(String.fromCharCode(byte)) ? 1 : 0;
 });
 
 export class RunCutter {

@@ -125,7 +125,7 @@ const NAMED: Readonly<Record<string, string>> = {
   colon: ':',
 };
 const ESCAPE =
-  /^(?:%u([0-9a-f]{4})|%([0-9a-f]{2})|\\u([0-9a-f]{4})|\\u\{([0-9a-f]{1,6})\}|\\x([0-9a-f]{2})|\\([0-3][0-7]{2})|\\([^ux])|&#x([0-9a-f]{1,6});?|&#(\d{1,7});?|&([a-z]{2,6});)/i;
+  /^(?:%u([0-9a-f]{4})|%([0-9a-f]{2})|\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|\\u([0-9a-f]{4})|\\u\{([0-9a-f]{1,6})\}|\\x([0-9a-f]{2})|\\([0-3][0-7]{2})|\\([^ux%&])|&#x([0-9a-f]{1,6});?|&#(\d{1,7});?|&([a-z]{2,6});)/i;
 
 /** Null when there is no escape in it. */
 function unescape(run: Uint8Array): Uint8Array | null {
@@ -153,14 +153,19 @@ function escapeAt(run: Uint8Array, at: number): { readonly bytes: Iterable<numbe
   const ahead = String.fromCharCode(...run.subarray(at, at + LONGEST_ESCAPE));
   const match = ESCAPE.exec(ahead);
   if (match === null) return null;
-  const [whole, wide, percent, unicode, braced, byte, octal, simple, hex, decimal, named] = match;
-  if (percent !== undefined) return { bytes: [Number.parseInt(percent, 16)], length: whole.length };
+  const [whole, wide, percent, lead, trail, unicode, braced, byte, octal, simple, hex, decimal, named] = match;
+  const single = percent ?? byte;
+  if (single !== undefined) return { bytes: [Number.parseInt(single, 16)], length: whole.length };
+  if (lead !== undefined && trail !== undefined) {
+    const pair = String.fromCharCode(Number.parseInt(lead, 16), Number.parseInt(trail, 16));
+    return { bytes: new TextEncoder().encode(pair), length: whole.length };
+  }
   if (simple !== undefined) return { bytes: new TextEncoder().encode(SIMPLE[simple] ?? simple), length: whole.length };
   if (named !== undefined) {
     const text = NAMED[named.toLowerCase()];
     return text === undefined ? null : { bytes: new TextEncoder().encode(text), length: whole.length };
   }
-  const digits = wide ?? unicode ?? braced ?? byte ?? hex;
+  const digits = wide ?? unicode ?? braced ?? hex;
   const point =
     digits === undefined
       ? Number.parseInt(octal ?? decimal ?? '', octal === undefined ? 10 : 8)

@@ -2,6 +2,8 @@
 const utf8 = (text: string): Buffer => Buffer.from(text, 'utf8');
 const each = (text: string, map: (character: string, index: number) => string): string =>
   Array.from(text, map).join('');
+const bytesOf = (text: string, write: (hex: string, index: number) => string): string =>
+  Array.from(utf8(text), (byte, index) => write(byte.toString(16).padStart(2, '0'), index)).join('');
 const hexOf = (character: string, width: number): string =>
   (character.codePointAt(0) ?? 0).toString(16).padStart(width, '0');
 
@@ -28,10 +30,10 @@ export type Disguise = readonly [name: string, apply: (text: string) => string];
 
 /** One layer each. */
 export const ENCODINGS: readonly Disguise[] = [
-  ['percent', (text) => each(text, (character) => `%${hexOf(character, 2)}`)],
+  ['percent', (text) => bytesOf(text, (hex) => `%${hex}`)],
   [
     'percent of every other',
-    (text) => each(text, (character, at) => (at % 2 === 0 ? character : `%${hexOf(character, 2)}`)),
+    (text) => each(text, (character, at) => (at % 2 === 0 ? character : bytesOf(character, (hex) => `%${hex}`))),
   ],
   ['base64', (text) => utf8(text).toString('base64')],
   ['base64 shifted', (text) => utf8(`x${text}`).toString('base64')],
@@ -41,8 +43,8 @@ export const ENCODINGS: readonly Disguise[] = [
   ['hex in capitals', (text) => utf8(text).toString('hex').toUpperCase()],
   ['base32', base32],
   ['base32 in small letters', (text) => base32(text).toLowerCase()],
-  ['JSON escapes', (text) => each(text, (character) => `\\u${hexOf(character, 4)}`)],
-  ['string escapes', (text) => each(text, (character) => `\\x${hexOf(character, 2)}`)],
+  ['JSON escapes', (text) => text.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)],
+  ['string escapes', (text) => bytesOf(text, (hex) => `\\x${hex}`)],
   ['HTML entities', (text) => each(text, (character) => `&#${String(character.codePointAt(0))};`)],
   ['HTML entities in hex', (text) => each(text, (character) => `&#x${hexOf(character, 2)};`)],
 ];
@@ -88,8 +90,6 @@ export const SHAPES: readonly Disguise[] = [
         .replace(/..(?=.)/g, '$& '),
   ],
   ['base64 in lines', (text) => utf8(text).toString('base64').replace(/.{16}/g, '$&\r\n')],
-  ['half of it', (text) => text.slice(Math.floor(text.length / 2))],
-  ['twelve characters', (text) => text.slice(-12)],
 ];
 
 /** Where in a request it stands. */
