@@ -1,5 +1,6 @@
-import { buildMatcher, findMatches, openSuffix, type Matcher } from './block-shift.ts';
-import { byteReadings, patternsOf, type Encoding } from './encodings.ts';
+import { deepTablesOf, type DeepTables } from './deep-tables.ts';
+import { byteReadings, type Encoding } from './encodings.ts';
+import { hasEscape, Unescaper } from './escapes.ts';
 import {
   createBodyScanner,
   type BodyScanner,
@@ -7,81 +8,26 @@ import {
   type KnownValues,
   type ScanProgress,
 } from './known-values.ts';
-import { buildPieces, PieceView, type Pieces } from './pieces.ts';
-import { privateParts } from './private-parts.ts';
-import { RunCutter, type Run } from './runs.ts';
-import { SkeletonDecoder, skeletonOf } from './skeleton.ts';
-import { unfold } from './unfold.ts';
+import { isWord, Layers } from './layers.ts';
+import { PieceView } from './pieces.ts';
+import { segmentOf, startOf, type Segment } from './segment.ts';
+import { SkeletonView } from './skeleton-view.ts';
 import { View } from './view.ts';
 
 /**
  * Known values in any disguise: what `known-values.ts` finds in the stream itself, the same by its letters and digits
- * alone, pieces of values, and all of that in what runs of characters unfold to, three layers deep. Only runs that
- * decode to something are looked at twice, so a plain text costs little more than the plain search.
+ * alone, pieces of values, all of that without escapes, and in what words of digits unfold to, three layers deep.
  */
-const DEPTH = 3;
-/** Bytes that unfolding may look at for each byte of input, and for a run however short it is. */
-const WORK_PER_BYTE = 256;
-const WORK_FREE = 256 * 1024;
-/** Letters and digits of a value below which it is not looked for by them alone. */
-const SKELETON_CHARS = 12;
-/** What must be open at the end of a decoded run for its bytes to be held: fewer characters may leave (SECURITY S17). */
+/** Bytes that unfolding may make of each byte of input, and of an input however short it is. */
+const WORK_PER_BYTE = 64;
+const WORK_FREE = 1024 * 1024;
+/** What must be open at the end of what a word decodes to for it to be held: fewer characters may leave (SECURITY S17). */
 const OPEN_CHARS = 5;
-
-interface DeepTables {
-  readonly pieces: Pieces;
-  readonly skeletons: Matcher;
-  /** By pattern of `skeletons`. */
-  readonly owners: readonly { readonly name: string; readonly rule: Finding['rule'] }[];
-}
-
-const tables = new WeakMap<KnownValues, DeepTables>();
-
-function tablesOf(known: KnownValues): DeepTables {
-  const made = tables.get(known) ?? buildTables(known);
-  tables.set(known, made);
-  return made;
-}
-
-function buildTables({ values }: KnownValues): DeepTables {
-  const patterns = values.flatMap(({ name, value, rule = 'known_secret' }) =>
-    skeletonPatterns(value, rule).map((pattern) => ({ ...pattern, name, rule })),
-  );
-  return {
-    pieces: buildPieces(values),
-    skeletons: buildMatcher(patterns),
-    owners: patterns.map(({ name, rule }) => ({ name, rule })),
-  };
-}
-
-/** Pieces of twelve of what is secret in it, the whole of it in each encoding. */
-function skeletonPatterns(
-  value: string,
-  rule: Finding['rule'],
-): readonly { readonly bytes: Uint8Array; readonly foldCase: boolean }[] {
-  const texts = new Set<string>();
-  const decoder = new TextDecoder();
-  if (skeletonOf(value).length < SKELETON_CHARS) return [];
-  // What a form or a document makes of a value's own `&` has letters too.
-  for (const written of [
-    value.replaceAll('&', '&amp;').replaceAll('<', '&lt;'),
-    encodeURIComponent(value.toWellFormed()),
-  ])
-    texts.add(skeletonOf(written));
-  const forms = patternsOf(value).map(({ bytes, encoding }) => ({ text: skeletonOf(decoder.decode(bytes)), encoding }));
-  const folded = forms.filter(({ encoding }) => encoding === 'hex').map(({ text }) => text);
-  for (const { text, encoding } of forms) if (encoding !== 'hex') texts.add(text);
-  for (const part of rule === 'known_secret' ? privateParts(value) : []) {
-    const skeleton = skeletonOf(part);
-    for (let at = 0; at + SKELETON_CHARS <= skeleton.length; at += 1)
-      texts.add(skeleton.slice(at, at + SKELETON_CHARS));
-  }
-  const encoder = new TextEncoder();
-  return [
-    ...[...texts].map((text) => ({ bytes: encoder.encode(text), foldCase: false })),
-    ...folded.map((text) => ({ bytes: encoder.encode(text), foldCase: true })),
-  ];
-}
+/** What is looked at in one go: what is in the processor's cache is looked at fastest. */
+const BLOCK_BYTES = 64 * 1024;
+/** A word that goes on beyond this is looked at in parts, which overlap. */
+const WINDOW_BYTES = 16 * 1024;
+const OVERLAP_BYTES = 4 * 1024;
 
 interface DeepOptions {
   /** What is scanned leaves the bottle: short pieces of values are remembered. */
@@ -118,131 +64,179 @@ export function deepScanBytes(
   return [...scanner.push(bytes).findings, ...scanner.end().findings];
 }
 
+/** The stream without its escapes, while it differs from the stream. */
+interface Unescaped {
+  readonly unescaper: Unescaper;
+  readonly values: View;
+  readonly pieces: PieceView;
+  readonly letters: SkeletonView;
+  /** Bytes that its pieces were told of. */
+  length: number;
+}
+
+/** The word at the end of what was pushed. */
+interface OpenWord {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+}
+const NO_WORD: OpenWord = { bytes: new Uint8Array(0), start: 0 };
+
 class DeepScanner implements BodyScanner {
   readonly #known: KnownValues;
   readonly #tables: DeepTables;
   readonly #place: string;
-  readonly #options: DeepOptions;
-  readonly #plain: BodyScanner;
+  readonly #plain: ReturnType<typeof createBodyScanner>;
   readonly #pieces: PieceView;
-  readonly #skeleton = new SkeletonDecoder();
-  readonly #skeletonView: View;
-  readonly #cutter = new RunCutter();
+  readonly #letters: SkeletonView;
+  readonly #ledger: KnownValues['ledger'] | null;
+  readonly #layers: Layers;
+  #unescaped: Unescaped | null = null;
+  #word: OpenWord = NO_WORD;
+  /** How long the open word was when it was last judged, and what came of it. */
+  #judged: { readonly start: number; readonly length: number; readonly held: boolean } | null = null;
   #pushed = 0;
   #released = 0;
-  #work = WORK_FREE;
-  #heldRun: Run | null = null;
   #barrier = Number.POSITIVE_INFINITY;
   #findings: Finding[] = [];
 
-  constructor(known: KnownValues, place: string, options: DeepOptions) {
+  constructor(known: KnownValues, place: string, { leaves }: DeepOptions) {
     this.#known = known;
-    this.#tables = tablesOf(known);
+    this.#tables = deepTablesOf(known);
     this.#place = place;
-    this.#options = options;
+    this.#ledger = leaves ? known.ledger : null;
     this.#plain = createBodyScanner(known, place);
     this.#pieces = new PieceView(this.#tables.pieces, this.#ledger);
-    this.#skeletonView = new View(this.#tables.skeletons);
-  }
-
-  get #ledger(): KnownValues['ledger'] | null {
-    return this.#options.leaves ? this.#known.ledger : null;
+    this.#letters = new SkeletonView(this.#tables.skeletons);
+    this.#layers = new Layers({ known, tables: this.#tables, ledger: this.#ledger });
   }
 
   push(chunk: Uint8Array): ScanProgress {
-    const plain = this.#plain.push(chunk);
-    this.#findings.push(...plain.findings);
-    this.#work += chunk.length * WORK_PER_BYTE;
-    this.#pieces.push(chunk, this.#pushed, ({ name, start, end }) => {
-      this.#report({ name, rule: 'known_secret', encoding: 'piece', start, end });
-    });
-    this.#pushSkeleton(chunk);
-    for (const run of this.#cutter.push(chunk, this.#pushed)) this.#look(run);
-    this.#pushed += chunk.length;
-    this.#judgeOpenRun();
+    let plain = this.#plain.push(chunk.subarray(0, BLOCK_BYTES));
+    this.#pushBlock(chunk.subarray(0, BLOCK_BYTES), plain);
+    for (let at = BLOCK_BYTES; at < chunk.length; at += BLOCK_BYTES) {
+      const block = chunk.subarray(at, at + BLOCK_BYTES);
+      plain = this.#plain.push(block);
+      this.#pushBlock(block, plain);
+    }
+    this.#judgeWord();
     return this.#progress(plain, this.#heldFrom(plain.certain));
   }
 
   end(): ScanProgress {
     const plain = this.#plain.end();
     this.#findings.push(...plain.findings);
-    const run = this.#cutter.end();
-    if (run !== null) this.#look(run);
+    if (this.#unescaped !== null) this.#look(this.#pushUnescaped(this.#unescaped, this.#unescaped.unescaper.flush()));
+    this.#lookAtWord();
+    this.#word = NO_WORD;
     return this.#progress(plain, this.#pushed);
   }
 
-  #pushSkeleton(chunk: Uint8Array): void {
-    if (this.#tables.owners.length === 0) return;
-    this.#skeletonView.push(this.#skeleton.push(chunk, this.#pushed), ({ pattern, start, end }) => {
-      const owner = this.#tables.owners[pattern];
-      if (owner !== undefined) this.#report({ ...owner, encoding: 'separated', start, end });
-    });
+  #pushBlock(block: Uint8Array, plain: ScanProgress): void {
+    this.#findings.push(...plain.findings);
+    const segment = segmentOf(block, this.#pushed);
+    if (this.#unescaped === null && hasEscape(block)) this.#unescaped = this.#beginUnescaped();
+    this.#pieces.push(block, this.#pushed, this.#reportPiece);
+    const { start } = segment;
+    this.#letters.push(block, (at) => start + at, this.#reportLetters);
+    const text =
+      this.#unescaped === null
+        ? segment
+        : this.#pushUnescaped(this.#unescaped, this.#unescaped.unescaper.push(segment));
+    this.#look(text);
+    this.#pushed += block.length;
+    this.#dropUnescaped();
   }
 
-  #look(run: Run): void {
-    for (const reading of unfold(run.bytes)) this.#lookInto(reading, run, 1);
+  /** Its views begin with what those of the stream hold open. */
+  #beginUnescaped(): Unescaped {
+    return {
+      unescaper: new Unescaper(),
+      values: new View(this.#known.matcher, this.#openValues()),
+      pieces: new PieceView(this.#tables.pieces, this.#ledger, this.#pieces),
+      letters: new SkeletonView(this.#tables.skeletons, this.#letters),
+      length: this.#pushed,
+    };
   }
 
-  #lookInto(bytes: Uint8Array, run: Run, depth: number): void {
-    this.#work -= bytes.length;
-    if (this.#work < 0) {
-      this.#report({ name: 'unfolded bytes', rule: 'unscannable', encoding: 'nested', start: run.start, end: run.end });
-      return;
-    }
-    this.#search(bytes, run);
-    if (depth === DEPTH) return;
-    const cutter = new RunCutter();
-    for (const inner of [...cutter.push(bytes, 0), cutter.end()]) {
-      if (inner === null) continue;
-      for (const reading of unfold(inner.bytes)) this.#lookInto(reading, run, depth + 1);
-    }
+  #openValues(): Segment {
+    return this.#plain.open;
   }
 
-  #search(bytes: Uint8Array, { start, end }: Run): void {
-    const { pieces, skeletons, owners } = this.#tables;
-    const found = { encoding: 'nested', start, end } as const;
-    findMatches(this.#known.matcher, bytes, 0, (pattern) => {
+  #pushUnescaped(view: Unescaped, segment: Segment): Segment {
+    const { values, pieces, letters } = view;
+    values.push(segment, ({ pattern, start, end, decoded }) => {
       const owner = this.#known.owners[pattern];
-      if (owner !== undefined) this.#report({ name: owner.name, rule: owner.rule, ...found });
+      if (owner !== undefined && decoded) this.#report({ ...owner, encoding: 'nested', start, end });
     });
-    new PieceView(pieces, this.#ledger).push(bytes, 0, ({ name }) => {
-      this.#report({ name, rule: 'known_secret', ...found });
+    const { length } = view;
+    pieces.push(segment.bytes, length, ({ name, start, end }) => {
+      this.#reportPiece({ name, start: placeIn(segment, start - length), end: placeIn(segment, end - length) });
     });
-    if (owners.length === 0) return;
-    findMatches(skeletons, new SkeletonDecoder().push(bytes, 0).bytes, 0, (pattern) => {
-      const owner = owners[pattern];
-      if (owner !== undefined) this.#report({ ...owner, ...found });
-    });
+    view.length += segment.bytes.length;
+    letters.push(segment.bytes, (at) => startOf(segment, at), this.#reportLetters);
+    return segment;
   }
 
-  /** A run that goes on is held while what it says so far may go on to be a value. */
-  #judgeOpenRun(): void {
-    const run = this.#cutter.open();
-    const judged = this.#heldRun;
-    if (run === null) {
-      this.#heldRun = null;
-      return;
-    }
+  /** A view that holds open just what the stream's own does can't differ from it any more. */
+  #dropUnescaped(): void {
+    if (this.#unescaped === null) return;
+    const { unescaper, values, letters } = this.#unescaped;
+    const own = this.#openValues();
+    const same =
+      unescaper.undecidedFrom === null &&
+      values.open.bytes.length === own.bytes.length &&
+      letters.open.length === this.#letters.open.length &&
+      letters.open.start === this.#letters.open.start;
+    if (same) this.#unescaped = null;
+  }
+
+  /** The words of the text, with the one that was open; the last one stays open while it may go on. */
+  #look(segment: Segment): void {
+    const { bytes } = segment;
+    if (bytes.length === 0) return;
+    const { bytes: before, start: wordStart } = this.#word;
+    const text = before.length === 0 ? bytes : concat(before, bytes);
+    const placeOf = (at: number): number =>
+      at < before.length ? wordStart + at : startOf(segment, at - before.length);
+    let open = text.length;
+    while (open > 0 && text.length - open < WINDOW_BYTES && isWord(text[open - 1] ?? 0)) open -= 1;
+    const whole = open > 0 && isWord(text[open - 1] ?? 0);
+    // A word that fills the window is looked at as far as it goes; its end is looked at again with what follows.
+    const from = whole ? text.length - OVERLAP_BYTES : open;
+    this.#layers.look(whole ? text : text.subarray(0, open), placeOf, this.#allowed(text.length), this.#reportNested);
+    this.#word = { bytes: text.slice(from), start: placeOf(from) };
+  }
+
+  #lookAtWord(): boolean {
+    const { bytes, start } = this.#word;
+    const end = Math.max(this.#pushed, start + bytes.length);
+    const placeOf = (at: number): number => (at >= bytes.length ? end : start + at);
+    return this.#layers.look(bytes, placeOf, this.#allowed(bytes.length), this.#reportNested);
+  }
+
+  #allowed(more: number): number {
+    return WORK_FREE + (this.#pushed + more) * WORK_PER_BYTE;
+  }
+
+  /** A word that goes on is held while what it says so far is a text. */
+  #judgeWord(): void {
+    const { bytes, start } = this.#word;
+    const before = this.#judged;
     // Looked at anew only when it grew by an eighth: a byte at a time costs no more than a block at a time.
-    const grown = judged?.start === run.start ? run.end - judged.end : run.bytes.length;
-    if (judged?.start === run.start && grown * 8 < run.bytes.length) return;
-    this.#look(run);
-    this.#heldRun = this.#mayGoOn(run.bytes, 1) ? run : null;
+    if (before?.start === start && (bytes.length - before.length) * 8 < bytes.length) return;
+    this.#judged = { start, length: bytes.length, held: this.#lookAtWord() };
   }
 
-  #mayGoOn(bytes: Uint8Array, depth: number): boolean {
-    return unfold(bytes).some((reading) => {
-      this.#work -= reading.length;
-      if (this.#work < 0) return true;
-      if (openSuffix(this.#known.matcher, reading) >= OPEN_CHARS) return true;
-      if (openSuffix(this.#tables.pieces.matcher, reading) >= OPEN_CHARS) return true;
-      if (depth === DEPTH) return false;
-      const cutter = new RunCutter();
-      cutter.push(reading, 0);
-      const inner = cutter.end();
-      return inner !== null && inner.end >= reading.length - 3 && this.#mayGoOn(inner.bytes, depth + 1);
-    });
-  }
+  readonly #reportPiece = ({ name, start, end }: { name: string; start: number; end: number }): void => {
+    this.#report({ name, rule: 'known_secret', encoding: 'piece', start, end });
+  };
+  readonly #reportLetters = ({ pattern, start, end }: { pattern: number; start: number; end: number }): void => {
+    const owner = this.#tables.owners[pattern];
+    if (owner !== undefined) this.#report({ ...owner, encoding: 'separated', start, end });
+  };
+  readonly #reportNested = (match: Omit<Finding, 'encoding' | 'place'>): void => {
+    this.#report({ ...match, encoding: 'nested' });
+  };
 
   #report(found: Omit<Finding, 'place'> & { readonly encoding: Encoding }): void {
     const { name, start, end } = found;
@@ -252,19 +246,34 @@ class DeepScanner implements BodyScanner {
   }
 
   #heldFrom(plain: number): number {
-    const { open } = this.#skeletonView;
-    return Math.min(
-      plain,
-      open.bytes.length >= OPEN_CHARS ? open.start : this.#pushed,
-      this.#heldRun?.start ?? this.#pushed,
-    );
+    const held = [plain, this.#pushed];
+    const views = [this.#letters, ...(this.#unescaped === null ? [] : [this.#unescaped.letters])];
+    for (const { open } of views) if (open.length >= OPEN_CHARS) held.push(open.start);
+    if (this.#unescaped !== null) {
+      const { unescaper, values } = this.#unescaped;
+      held.push(unescaper.undecidedFrom ?? this.#pushed);
+      if (values.open.bytes.length > 0) held.push(values.open.start);
+    }
+    if (this.#judged?.held === true && this.#judged.start === this.#word.start) held.push(this.#word.start);
+    return Math.min(...held);
   }
 
   #progress(plain: ScanProgress, certain: number): ScanProgress {
     const findings = this.#findings.sort((left, right) => left.end - right.end || left.start - right.start);
     this.#findings = [];
-    // The first few characters of a run may have left before it was long enough to say anything.
+    // The first few characters of a word may have left before it was long enough to say anything.
     this.#released = Math.max(this.#released, Math.min(plain.release, certain, this.#barrier));
     return { release: this.#released, certain, findings };
   }
+}
+
+/** A piece may begin in what was pushed before. */
+const placeIn = (segment: Segment, at: number): number =>
+  at < 0 ? segment.start + at : startOf(segment, Math.min(at, segment.bytes.length));
+
+function concat(left: Uint8Array, right: Uint8Array): Uint8Array {
+  const both = new Uint8Array(left.length + right.length);
+  both.set(left);
+  both.set(right, left.length);
+  return both;
 }

@@ -1,7 +1,7 @@
 import { buildMatcher, type Matcher } from './block-shift.ts';
 import { byteReadings, patternsOf, type Encoding } from './encodings.ts';
 import { PieceLedger } from './piece-ledger.ts';
-import { PercentDecoder } from './percent-decoder.ts';
+import { firstPercentEscape, PercentDecoder } from './percent-decoder.ts';
 import { joinSegments, segmentOf, type Segment } from './segment.ts';
 import { View, type ViewMatch } from './view.ts';
 
@@ -12,7 +12,7 @@ import { View, type ViewMatch } from './view.ts';
  * `deep-scanner.ts` adds what has to be unfolded first, and values sent in pieces.
  */
 /** A value that must not leave; a stand-in for one, which is harmless but belongs in one place only (SECURITY S9). */
-type FindingRule = 'known_secret' | 'placeholder' | 'unscannable';
+export type FindingRule = 'known_secret' | 'placeholder' | 'unscannable';
 
 export interface Finding {
   readonly rule: FindingRule;
@@ -76,7 +76,12 @@ export interface BodyScanner {
   end(): ScanProgress;
 }
 
-export function createBodyScanner(known: KnownValues, place: string): BodyScanner {
+interface ValueScanner extends BodyScanner {
+  /** What may still become a match as it stands. */
+  readonly open: Segment;
+}
+
+export function createBodyScanner(known: KnownValues, place: string): ValueScanner {
   return new Scanner(known, place);
 }
 
@@ -95,15 +100,13 @@ export function scanBytes(known: KnownValues, bytes: Uint8Array, place: string):
   return [...scanner.push(bytes).findings, ...scanner.end().findings];
 }
 
-const PERCENT = 37;
-
 /** The view of a stream with its escapes decoded, once or twice. */
 interface DecodedView {
   readonly decoder: PercentDecoder;
   readonly view: View;
 }
 
-class Scanner implements BodyScanner {
+class Scanner implements ValueScanner {
   readonly #known: KnownValues;
   readonly #place: string;
   readonly #plain: View;
@@ -117,6 +120,10 @@ class Scanner implements BodyScanner {
     this.#known = known;
     this.#place = place;
     this.#plain = new View(known.matcher);
+  }
+
+  get open(): Segment {
+    return this.#plain.open;
   }
 
   push(chunk: Uint8Array): ScanProgress {
@@ -142,7 +149,7 @@ class Scanner implements BodyScanner {
   #decode(chunk: Uint8Array): void {
     let from = 0;
     if (this.#decoded.length === 0) {
-      const escape = chunk.indexOf(PERCENT);
+      const escape = firstPercentEscape(chunk);
       if (escape === -1) return;
       // A match with a decoded byte begins at most this far before it: what lies further ahead needs no second look.
       from = Math.max(0, escape - this.#known.matcher.longest);

@@ -76,6 +76,14 @@ function escapeAt(bytes: Uint8Array, from: number): number {
   return low === -1 ? LITERAL : high * 16 + low;
 }
 
+/** Where an escape begins, or may begin with what comes next; -1 for nowhere. */
+export function firstPercentEscape(bytes: Uint8Array): number {
+  for (let at = bytes.indexOf(PERCENT); at !== -1; at = bytes.indexOf(PERCENT, at + 1)) {
+    if (escapeAt(bytes, at) !== LITERAL) return at;
+  }
+  return -1;
+}
+
 function hexDigit(byte: number): number {
   if (byte >= 48 && byte <= 57) return byte - 48;
   if (byte >= 65 && byte <= 70) return byte - 55;

@@ -62,9 +62,12 @@ export class PieceView {
   #chains = new Map<string, Chain>();
 
   /** Without a ledger short runs are not remembered: for what does not leave. */
-  constructor(pieces: Pieces, ledger: PieceLedger | null) {
+  constructor(pieces: Pieces, ledger: PieceLedger | null, like?: PieceView) {
     this.#pieces = pieces;
     this.#ledger = ledger;
+    if (like === undefined) return;
+    this.#tail = like.#tail;
+    this.#chains = new Map([...like.#chains].map(([key, chain]) => [key, { ...chain }]));
   }
 
   push(chunk: Uint8Array, start: number, onMatch: (match: PieceMatch) => void): void {

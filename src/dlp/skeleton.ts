@@ -1,5 +1,3 @@
-import type { Segment } from './segment.ts';
-
 /**
  * A text by its letters and digits alone. What people put between or onto characters to hide a word falls away:
  * separators, line ends, the zero bytes of UTF-16, zero-width and combining characters, marks of direction. Letters that
@@ -14,39 +12,48 @@ export function skeletonOf(text: string): string {
   return skeleton;
 }
 
-/** The same of a stream of UTF-8. Any split of the input gives the same output. */
-export class SkeletonDecoder {
-  #point = 0;
-  #missing = 0;
+/** Where a character of several bytes was when the bytes came to their end. */
+export interface SkeletonState {
+  readonly point: number;
+  readonly missing: number;
+}
+export const SKELETON_START: SkeletonState = { point: 0, missing: 0 };
 
-  /** Every byte is decided when it comes: a letter that several bytes write ends with the last of them. */
-  push(bytes: Uint8Array, start: number): Segment {
-    const output = new Uint8Array(bytes.length);
-    const ends = new Float64Array(bytes.length);
-    let to = 0;
-    for (let at = 0; at < bytes.length; at += 1) {
-      const byte = bytes[at] ?? 0;
-      const letter = byte < 128 ? (ASCII_LETTERS[byte] ?? 0) : this.#wide(byte);
-      if (byte < 128) this.#missing = 0;
-      if (letter === 0) continue;
-      output[to] = letter;
-      ends[to] = start + at + 1;
-      to += 1;
+/**
+ * The letters of UTF-8 bytes, written to `into`; how many. `onLetter` is told the place of each, by the first and the
+ * last of its bytes.
+ */
+export function writeSkeleton(
+  bytes: Uint8Array,
+  state: SkeletonState,
+  into: Uint8Array,
+  onLetter?: (start: number, end: number) => void,
+): { readonly length: number; readonly state: SkeletonState } {
+  let { point, missing } = state;
+  let length = 0;
+  let lead = 0;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at] ?? 0;
+    let letter = 0;
+    if (byte < 128) {
+      missing = 0;
+      lead = at;
+      letter = ASCII_LETTERS[byte] ?? 0;
+    } else if (byte >= 0xc0) {
+      missing = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1;
+      point = byte & (byte >= 0xf0 ? 7 : byte >= 0xe0 ? 15 : 31);
+      lead = at;
+    } else if (missing > 0) {
+      missing -= 1;
+      point = point * 64 + (byte & 63);
+      if (missing === 0) letter = wideLetterOf(point);
     }
-    return { bytes: output.subarray(0, to), start, ends: ends.subarray(0, to), decoded: null };
+    if (letter === 0) continue;
+    into[length] = letter;
+    length += 1;
+    onLetter?.(lead, at + 1);
   }
-
-  #wide(byte: number): number {
-    if (byte >= 0xc0) {
-      this.#missing = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1;
-      this.#point = byte & (byte >= 0xf0 ? 7 : byte >= 0xe0 ? 15 : 31);
-      return 0;
-    }
-    if (this.#missing === 0) return 0;
-    this.#missing -= 1;
-    this.#point = this.#point * 64 + (byte & 63);
-    return this.#missing === 0 ? letterOf(this.#point) : 0;
-  }
+  return { length, state: { point, missing } };
 }
 
 const isLetter = (point: number): boolean =>
@@ -114,6 +121,17 @@ const LOOK_ALIKES: ReadonlyMap<number, number> = new Map(
     Array.from(others, (other) => [other.codePointAt(0) ?? 0, letter.charCodeAt(0)] as const),
   ),
 );
+
+/** By code point of the first plane: what was found for it, or `UNKNOWN`. */
+const UNKNOWN = 255;
+const wideLetters = new Uint8Array(0x10000).fill(UNKNOWN);
+
+function wideLetterOf(point: number): number {
+  if (point > 0xffff) return letterOf(point);
+  const known = wideLetters[point] ?? UNKNOWN;
+  if (known !== UNKNOWN) return known;
+  return (wideLetters[point] = letterOf(point));
+}
 
 /** Unicode's tag characters: invisible copies of ASCII. */
 const TAGS = 0xe0000;

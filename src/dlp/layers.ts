@@ -1,0 +1,138 @@
+import { Arena, LEAST_READING } from './arena.ts';
+import { findMatches } from './block-shift.ts';
+import type { DeepTables } from './deep-tables.ts';
+import { addDigits, type PlaceOf } from './digits.ts';
+import { isEscape, unescapeBytes, unquoteBytes } from './escapes.ts';
+import type { FindingRule, KnownValues } from './known-values.ts';
+import { PieceView } from './pieces.ts';
+import { SKELETON_START, writeSkeleton } from './skeleton.ts';
+
+export interface LayerMatch {
+  readonly rule: FindingRule;
+  readonly name: string;
+  /** Of the stream: the run that unfolds to it. */
+  readonly start: number;
+  readonly end: number;
+}
+export type OnLayerMatch = (match: LayerMatch) => void;
+
+/** Layers of encoding below the text that is given. */
+const DEPTH = 3;
+
+/** What known values are looked for in, and which of their pieces have left. */
+export interface LayerParts {
+  readonly known: KnownValues;
+  readonly tables: DeepTables;
+  readonly ledger: KnownValues['ledger'] | null;
+}
+
+/** Takes layers of encoding off a text, as many as anybody puts on, and looks for known values below each. */
+export class Layers {
+  readonly #parts: LayerParts;
+  readonly #arenas = Array.from({ length: DEPTH }, () => new Arena());
+  #letters = new Uint8Array(0);
+  /** Bytes that were unfolded so far. */
+  work = 0;
+
+  constructor(parts: LayerParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether a reading goes on to the end of the text. */
+  look(text: Uint8Array, placeOf: PlaceOf, allowed: number, onMatch: OnLayerMatch): boolean {
+    const end = placeOf(text.length);
+    let goesOn = false;
+    let above = text;
+    let placeAbove = placeOf;
+    for (const arena of this.#arenas) {
+      arena.clear();
+      unfoldInto(above, placeAbove, arena);
+      if (arena.length === 0) return goesOn;
+      if (above === text) goesOn = arena.reaches(end);
+      this.work += arena.length;
+      if (this.work > allowed) {
+        const { start } = arena.placeOf(0);
+        onMatch({ rule: 'unscannable', name: 'what it unfolds to', start, end: arena.placeOf(arena.length - 1).end });
+        return true;
+      }
+      this.#search(arena, onMatch);
+      above = arena.bytes;
+      placeAbove = (at) => arena.placeOf(Math.min(at, arena.length - 1)).start;
+    }
+    return goesOn;
+  }
+
+  #search(arena: Arena, onMatch: OnLayerMatch): void {
+    const { known, tables, ledger } = this.#parts;
+    const { bytes } = arena;
+    findMatches(known.matcher, bytes, 0, (pattern, from) => {
+      const owner = known.owners[pattern];
+      if (owner !== undefined) onMatch({ rule: owner.rule, name: owner.name, ...arena.placeOf(from) });
+    });
+    new PieceView(tables.pieces, ledger).push(bytes, 0, ({ name, start }) => {
+      onMatch({ rule: 'known_secret', name, ...arena.placeOf(start) });
+    });
+    if (tables.owners.length === 0) return;
+    if (this.#letters.length < bytes.length) this.#letters = new Uint8Array(bytes.length * 2);
+    const { length } = writeSkeleton(bytes, SKELETON_START, this.#letters);
+    findMatches(tables.skeletons, this.#letters.subarray(0, length), 0, (pattern, from) => {
+      const owner = tables.owners[pattern];
+      if (owner !== undefined) onMatch({ ...owner, ...arena.placeOf(letterAt(bytes, from)) });
+    });
+  }
+}
+
+/** Where the letter of that number stands in the bytes. */
+function letterAt(bytes: Uint8Array, number: number): number {
+  let seen = 0;
+  let place = 0;
+  writeSkeleton(bytes, SKELETON_START, new Uint8Array(bytes.length), (start) => {
+    if (seen === number) place = start;
+    seen += 1;
+  });
+  return place;
+}
+
+function unfoldInto(text: Uint8Array, placeOf: PlaceOf, arena: Arena): void {
+  addDigits(text, placeOf, arena);
+  for (const { from, to } of escapedRuns(text)) {
+    const run = text.subarray(from, to);
+    for (const reading of [unescapeBytes(run), unquoteBytes(run)]) {
+      if (reading === null) continue;
+      const { into, at } = arena.reserve(reading.length);
+      into.set(reading, at);
+      if (reading.length >= LEAST_READING) arena.close(reading.length, placeOf(from), placeOf(to));
+    }
+  }
+}
+
+const EQUALS = 61;
+const WORD = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const letter = (byte >= 48 && byte <= 57) || (byte >= 65 && byte <= 90) || (byte >= 97 && byte <= 122);
+  return letter || '+/:-_=%&#;\\.~{}'.includes(String.fromCharCode(byte)) ? 1 : 0;
+});
+export const isWord = (byte: number): boolean => WORD[byte] === 1;
+
+const MAY_ESCAPE = Uint8Array.from({ length: 256 }, (_, byte) => (isEscape(byte) || byte === EQUALS ? 1 : 0));
+
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The runs that hold an escape, of any kind. Texts hold few: they are found by it, not by their letters. */
+function escapedRuns(text: Uint8Array): readonly Span[] {
+  const runs: Span[] = [];
+  let to = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const byte = text[at] ?? 0;
+    if (MAY_ESCAPE[byte] === 0) continue;
+    let from = at;
+    while (from > to && isWord(text[from - 1] ?? 0)) from -= 1;
+    to = at + 1;
+    while (to < text.length && isWord(text[to] ?? 0)) to += 1;
+    runs.push({ from, to });
+    at = to - 1;
+  }
+  return runs;
+}
