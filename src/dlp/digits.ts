@@ -115,18 +115,19 @@ function decodeInto({ text, placeOf, arena }: Stretch, from: number, to: number)
 
 const PROBE = 16;
 
+/** How far round such a place the text is read; it is looked for again behind that. */
+const REACH = { before: 64, after: 512 } as const;
+
 /** Texts beyond ASCII take more bytes, so looking in every sixteenth place finds them. */
 function addWide(stretch: Stretch): void {
   const { text, from, to } = stretch;
-  let done = 0;
-  for (let at = from; at + PROBE <= to; at += PROBE) {
-    for (let skip = 0; skip < 4 && at + skip + PROBE <= to; skip += 1) {
-      const alignment = (at + skip - from) & 3;
-      if (((done >> alignment) & 1) === 1 || !saysWide(text, at + skip)) continue;
-      done |= 1 << alignment;
-      keepTexts(stretch, from + alignment, to, B64);
+  for (let alignment = 0; alignment < GROUP; alignment += 1) {
+    for (let at = from + alignment; at + PROBE <= to; at += PROBE) {
+      if (!saysWide(text, at)) continue;
+      const end = Math.min(to, at + REACH.after);
+      keepTexts(stretch, Math.max(from + alignment, at - REACH.before), end, B64);
+      at = Math.max(at, end - REACH.before * 2 - ((end - at) % GROUP));
     }
-    if (done === 15) return;
   }
 }
 
@@ -198,14 +199,15 @@ const ASCII_ALIGNMENTS = Uint8Array.from({ length: 8 * 32 }, (_, index) => {
     return high ? mask : mask | (1 << skip);
   }, 0);
 });
-const PROBE_STEP = 4;
+/** Twelve characters take twenty digits: one such place lies among them whole. */
+const PROBE32 = { digits: 12, step: 8 } as const;
 
 /** In one case it may be any text, in both it is a name far more often, and looked at where it may be ASCII. */
 function addBase32(stretch: Stretch): void {
   const { text, from, to } = stretch;
-  const probe = Math.min(PROBE, to - from);
+  const probe = Math.min(PROBE32.digits, to - from);
   let alignments = isOneCase(text, from, to) ? 0xff : 0;
-  for (let at = from; alignments !== 0xff && at + probe <= to; at += PROBE_STEP) {
+  for (let at = from; alignments !== 0xff && at + probe <= to; at += PROBE32.step) {
     alignments |= asciiAlignments(text, from, at, probe);
   }
   for (let skip = 0; skip < 8; skip += 1) {

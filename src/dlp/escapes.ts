@@ -57,6 +57,7 @@ export function hasEscape(bytes: Uint8Array): boolean {
 
 export class Unescaper {
   #waiting: Segment = segmentOf(new Uint8Array(0), 0);
+  #output: Output = { bytes: new Uint8Array(0), ends: new Float64Array(0), decoded: new Uint8Array(0), length: 0 };
 
   /** Place of the first byte that is not decided yet, or null. */
   get undecidedFrom(): number | null {
@@ -75,35 +76,22 @@ export class Unescaper {
   #decode(input: Segment, last: boolean): Segment {
     const { bytes, start } = input;
     const inputEnds = input.ends;
-    const into: Output = {
-      bytes: new Uint8Array(bytes.length),
-      ends: new Float64Array(bytes.length),
-      decoded: new Uint8Array(bytes.length),
-      length: 0,
-    };
-    const endAt = (at: number): number =>
-      inputEnds === null ? start + at : at === 0 ? start : (inputEnds[at - 1] ?? 0);
+    const into = this.#room(bytes.length);
+    const endAt = (at: number): number => (inputEnds === null ? start + at : (inputEnds[at - 1] ?? start));
+    const count = bytes.length;
     let at = 0;
-    while (at < bytes.length) {
-      const byte = bytes[at] ?? 0;
-      if (!isEscape(byte)) {
-        into.bytes[into.length] = byte;
-        into.ends[into.length] = endAt(at + 1);
-        into.length += 1;
-        at += 1;
-        continue;
-      }
-      if (!last && bytes.length - at < LONGEST_ESCAPE && mayGoOn(bytes, at)) break;
+    for (;;) {
+      if (inputEnds === null) at = copyPlain(bytes, at, start, into);
+      else for (; at < count && !isEscape(bytes[at] ?? 0); at += 1) writeAs(bytes[at] ?? 0, endAt(at + 1), into);
+      if (at >= count) break;
+      if (!last && count - at < LONGEST_ESCAPE && mayGoOn(bytes, at)) break;
+      const before = into.length;
       const length = writeEscape(bytes, at, into);
-      if (length === 0) {
-        into.bytes[into.length] = byte;
-        into.length += 1;
-      }
+      if (length === 0) writeAs(bytes[at] ?? 0, endAt(at + 1), into);
+      else into.ends.fill(endAt(at + length), before, into.length);
       at += Math.max(1, length);
-      // A character of several bytes ends, byte by byte, where its escape does.
-      for (let back = into.length - 1; back >= 0 && into.ends[back] === 0; back -= 1) into.ends[back] = endAt(at);
     }
-    this.#waiting = sliceSegment({ ...input, ends: inputEnds }, at, bytes.length);
+    this.#waiting = sliceSegment(input, at, count);
     return {
       bytes: into.bytes.subarray(0, into.length),
       start,
@@ -111,6 +99,47 @@ export class Unescaper {
       decoded: into.decoded.subarray(0, into.length),
     };
   }
+
+  /** Lent to what is made next: a block of a stream takes no new room. */
+  #room(length: number): Output {
+    if (this.#output.bytes.length < length) {
+      this.#output = {
+        bytes: new Uint8Array(length),
+        ends: new Float64Array(length),
+        decoded: new Uint8Array(length),
+        length: 0,
+      };
+    }
+    this.#output.length = 0;
+    return this.#output;
+  }
+}
+
+const MAY_ESCAPE = Uint8Array.from({ length: 256 }, (_, byte) => (isEscape(byte) ? 1 : 0));
+
+/** Up to the next escape; the hot path. */
+function copyPlain(bytes: Uint8Array, from: number, start: number, into: Output): number {
+  const { bytes: written, ends, decoded } = into;
+  const { length } = bytes;
+  let to = into.length;
+  let at = from;
+  for (; at < length; at += 1) {
+    const byte = bytes[at] ?? 0;
+    if (MAY_ESCAPE[byte] === 1) break;
+    written[to] = byte;
+    ends[to] = start + at + 1;
+    decoded[to] = 0;
+    to += 1;
+  }
+  into.length = to;
+  return at;
+}
+
+function writeAs(byte: number, end: number, into: Output): void {
+  into.bytes[into.length] = byte;
+  into.ends[into.length] = end;
+  into.decoded[into.length] = 0;
+  into.length += 1;
 }
 
 /** Whether what stands at the end of the bytes may be an escape with what comes next. */

@@ -5,7 +5,7 @@ import { addDigits, type PlaceOf } from './digits.ts';
 import { isEscape, unescapeBytes, unquoteBytes } from './escapes.ts';
 import type { FindingRule, KnownValues } from './known-values.ts';
 import { PieceView } from './pieces.ts';
-import { SKELETON_START, writeSkeleton } from './skeleton.ts';
+import { placeLetters, SKELETON_START, writeSkeleton } from './skeleton.ts';
 
 export interface LayerMatch {
   readonly rule: FindingRule;
@@ -86,7 +86,7 @@ export class Layers {
 function letterAt(bytes: Uint8Array, number: number): number {
   let seen = 0;
   let place = 0;
-  writeSkeleton(bytes, SKELETON_START, new Uint8Array(bytes.length), (start) => {
+  placeLetters(bytes, SKELETON_START, (start) => {
     if (seen === number) place = start;
     seen += 1;
   });
@@ -124,9 +124,9 @@ interface Span {
 function escapedRuns(text: Uint8Array): readonly Span[] {
   const runs: Span[] = [];
   let to = 0;
-  for (let at = 0; at < text.length; at += 1) {
-    const byte = text[at] ?? 0;
-    if (MAY_ESCAPE[byte] === 0) continue;
+  const { length } = text;
+  for (let at = 0; at < length; at += 1) {
+    if (MAY_ESCAPE[text[at] ?? 0] === 0) continue;
     let from = at;
     while (from > to && isWord(text[from - 1] ?? 0)) from -= 1;
     to = at + 1;

@@ -1,5 +1,5 @@
 import { findMatches, openSuffix, type Matcher } from './block-shift.ts';
-import { SKELETON_START, writeSkeleton, type SkeletonState } from './skeleton.ts';
+import { placeLetters, SKELETON_START, writeSkeleton, type SkeletonState } from './skeleton.ts';
 
 interface Letters {
   readonly starts: readonly number[];
@@ -74,8 +74,7 @@ const lastOf = ({ starts, ends }: Letters, count: number): Letters =>
 function lettersIn(bytes: Uint8Array, state: SkeletonState, from: number, placeOf: (at: number) => number): Letters {
   const starts: number[] = [];
   const ends: number[] = [];
-  const part = bytes.subarray(from);
-  writeSkeleton(part, state, new Uint8Array(part.length), (start, end) => {
+  placeLetters(bytes.subarray(from), state, (start, end) => {
     starts.push(placeOf(from + start));
     ends.push(placeOf(from + end));
   });

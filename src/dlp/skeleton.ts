@@ -19,46 +19,71 @@ export interface SkeletonState {
 }
 export const SKELETON_START: SkeletonState = { point: 0, missing: 0 };
 
-/**
- * The letters of UTF-8 bytes, written to `into`; how many. `onLetter` is told the place of each, by the first and the
- * last of its bytes.
- */
+/** The letters of UTF-8 bytes, written to `into`; how many. This is the hot path: no branch for what is ASCII. */
 export function writeSkeleton(
   bytes: Uint8Array,
   state: SkeletonState,
   into: Uint8Array,
-  onLetter?: (start: number, end: number) => void,
 ): { readonly length: number; readonly state: SkeletonState } {
   let { point, missing } = state;
   let length = 0;
-  let lead = 0;
-  for (let at = 0; at < bytes.length; at += 1) {
+  const count = bytes.length;
+  for (let at = 0; at < count; at += 1) {
     const byte = bytes[at] ?? 0;
+    if (byte < 128) {
+      const letter = ASCII_LETTERS[byte] ?? 0;
+      into[length] = letter;
+      length += IS_LETTER[byte] ?? 0;
+      missing = 0;
+    } else if (byte >= 0xc0) {
+      missing = missingAfter(byte);
+      point = leadBits(byte);
+    } else if (missing > 0) {
+      missing -= 1;
+      point = point * 64 + (byte & 63);
+      const letter = missing === 0 ? wideLetterOf(point) : 0;
+      if (letter === 0) continue;
+      into[length] = letter;
+      length += 1;
+    }
+  }
+  return { length, state: { point, missing } };
+}
+
+/** The same, for the place of each letter: its first byte and the one after its last. */
+export function placeLetters(
+  bytes: Uint8Array,
+  state: SkeletonState,
+  onLetter: (start: number, end: number) => void,
+): void {
+  let { point, missing } = state;
+  let lead = 0;
+  bytes.forEach((byte, at) => {
     let letter = 0;
     if (byte < 128) {
       missing = 0;
       lead = at;
       letter = ASCII_LETTERS[byte] ?? 0;
     } else if (byte >= 0xc0) {
-      missing = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1;
-      point = byte & (byte >= 0xf0 ? 7 : byte >= 0xe0 ? 15 : 31);
+      missing = missingAfter(byte);
+      point = leadBits(byte);
       lead = at;
     } else if (missing > 0) {
       missing -= 1;
       point = point * 64 + (byte & 63);
       if (missing === 0) letter = wideLetterOf(point);
     }
-    if (letter === 0) continue;
-    into[length] = letter;
-    length += 1;
-    onLetter?.(lead, at + 1);
-  }
-  return { length, state: { point, missing } };
+    if (letter !== 0) onLetter(lead, at + 1);
+  });
 }
+
+const missingAfter = (lead: number): number => (lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1);
+const leadBits = (lead: number): number => lead & (lead >= 0xf0 ? 7 : lead >= 0xe0 ? 15 : 31);
 
 const isLetter = (point: number): boolean =>
   (point >= 48 && point <= 57) || (point >= 65 && point <= 90) || (point >= 97 && point <= 122);
-const ASCII_LETTERS = Uint8Array.from({ length: 128 }, (_, point) => (isLetter(point) ? point : 0));
+const ASCII_LETTERS = Uint8Array.from({ length: 256 }, (_, point) => (isLetter(point) ? point : 0));
+const IS_LETTER = ASCII_LETTERS.map((letter) => (letter === 0 ? 0 : 1));
 
 /** Of other scripts, what a reader takes for the ASCII letter (the most common rows of Unicode's confusables). */
 const LOOK_ALIKES: ReadonlyMap<number, number> = new Map(
