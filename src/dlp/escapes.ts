@@ -8,6 +8,7 @@ import { joinSegments, segmentOf, sliceSegment, type Segment } from './segment.t
 const PERCENT = 37;
 const AMPERSAND = 38;
 const BACKSLASH = 92;
+const SEMICOLON = 59;
 /** `\ud83d\ude00` is the longest. */
 const LONGEST_ESCAPE = 12;
 
@@ -49,8 +50,8 @@ export function hasEscape(bytes: Uint8Array): boolean {
     if (at + 2 >= bytes.length || bytes[at + 1] === 117 || hexAt(bytes, at + 1, 2) !== -1) return true;
   }
   for (let at = bytes.indexOf(AMPERSAND); at !== -1; at = bytes.indexOf(AMPERSAND, at + 1)) {
-    const next = at + 1 < bytes.length ? (bytes[at + 1] ?? 0) | 32 : 97;
-    if (bytes[at + 1] === 35 || (next >= 97 && next <= 122)) return true;
+    const semicolon = bytes.subarray(at + 1, at + 8).indexOf(SEMICOLON);
+    if (bytes[at + 1] === 35 || semicolon !== -1 || at + 8 > bytes.length) return true;
   }
   return false;
 }

@@ -19,6 +19,10 @@ export type OnLayerMatch = (match: LayerMatch) => void;
 /** Layers of encoding below the text that is given. */
 const DEPTH = 3;
 
+/** Lent to one look at a time: what texts unfold to is made in the same room for all of them. */
+const arenas = Array.from({ length: DEPTH }, () => new Arena());
+let letterRoom = new Uint8Array(4096);
+
 /** What known values are looked for in, and which of their pieces have left. */
 export interface LayerParts {
   readonly known: KnownValues;
@@ -29,8 +33,6 @@ export interface LayerParts {
 /** Takes layers of encoding off a text, as many as anybody puts on, and looks for known values below each. */
 export class Layers {
   readonly #parts: LayerParts;
-  readonly #arenas = Array.from({ length: DEPTH }, () => new Arena());
-  #letters = new Uint8Array(0);
   /** Bytes that were unfolded so far. */
   work = 0;
 
@@ -44,7 +46,7 @@ export class Layers {
     let goesOn = false;
     let above = text;
     let placeAbove = placeOf;
-    for (const arena of this.#arenas) {
+    for (const arena of arenas) {
       arena.clear();
       unfoldInto(above, placeAbove, arena);
       if (arena.length === 0) return goesOn;
@@ -73,9 +75,9 @@ export class Layers {
       onMatch({ rule: 'known_secret', name, ...arena.placeOf(start) });
     });
     if (tables.owners.length === 0) return;
-    if (this.#letters.length < bytes.length) this.#letters = new Uint8Array(bytes.length * 2);
-    const { length } = writeSkeleton(bytes, SKELETON_START, this.#letters);
-    findMatches(tables.skeletons, this.#letters.subarray(0, length), 0, (pattern, from) => {
+    if (letterRoom.length < bytes.length) letterRoom = new Uint8Array(bytes.length * 2);
+    const { length } = writeSkeleton(bytes, SKELETON_START, letterRoom);
+    findMatches(tables.skeletons, letterRoom.subarray(0, length), 0, (pattern, from) => {
       const owner = tables.owners[pattern];
       if (owner !== undefined) onMatch({ ...owner, ...arena.placeOf(letterAt(bytes, from)) });
     });

@@ -1,11 +1,14 @@
 import { byteReadings } from './encodings.ts';
-import { createBodyScanner, scanText, type Finding, type KnownValues } from './known-values.ts';
+import { createDeepScanner, deepScanText } from './deep-scanner.ts';
+import type { Finding, KnownValues } from './known-values.ts';
 import { scanTokens, TokenScanner, type TokenFinding, type TokenScannerParts } from './token-scanner.ts';
 
 /** What something that leaves is looked through for: values of this bottle, and formats of credentials. */
 export interface Screen {
   readonly known: KnownValues | null;
   readonly tokens: TokenScannerParts | null;
+  /** What is looked through leaves the bottle: pieces of values that are too short to be told are remembered. */
+  readonly leaves?: boolean;
 }
 
 /** A credential by its format alone. Its rule's id is its name; the fingerprint is keyed (SECURITY S25). */
@@ -32,9 +35,9 @@ export interface Scanner {
   end(): ScreenProgress;
 }
 
-export function createScanner({ known, tokens }: Screen, place: string): Scanner {
+export function createScanner({ known, tokens, leaves = false }: Screen, place: string): Scanner {
   const scanners: Scanner[] = [];
-  if (known !== null && known.size > 0) scanners.push(createBodyScanner(known, place));
+  if (known !== null && known.size > 0) scanners.push(createDeepScanner(known, place, { leaves }));
   if (tokens !== null) scanners.push(new PlacedTokens(tokens, place));
   return new Scanners(scanners);
 }
@@ -90,8 +93,8 @@ function hitOf({ rule, start, end, mark }: TokenFinding, place: string): TokenHi
 }
 
 /** All hits in a text, whichever bytes it stands for. */
-export function screenText({ known, tokens }: Screen, text: string, place: string): readonly Hit[] {
-  const values = known === null || known.size === 0 ? [] : scanText(known, text, place);
+export function screenText({ known, tokens, leaves = false }: Screen, text: string, place: string): readonly Hit[] {
+  const values = known === null || known.size === 0 ? [] : deepScanText(known, text, place, { leaves });
   return tokens === null ? values : [...values, ...tokensIn(tokens, text, place)];
 }
 

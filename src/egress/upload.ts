@@ -79,18 +79,20 @@ export function stepRefusal(
   }
 }
 
-type FindingReason = 'known_secret' | 'token_pattern' | 'placeholder_out_of_place';
+type FindingReason = 'known_secret' | 'token_pattern' | 'unscannable' | 'placeholder_out_of_place';
 
 const FINDING_WORDS: Readonly<Record<FindingReason, string>> = {
   known_secret: 'it carries a value of this bottle that must not leave',
   token_pattern: 'it carries what has the format of a credential',
+  unscannable: 'it unfolds to more than is looked through',
   placeholder_out_of_place: 'the stand-in of a value is where this route does not declare it',
 };
 
 /** The gravest of them names the refusal. */
 export function findingsReason(findings: readonly Hit[]): FindingReason {
-  if (findings.some(({ rule }) => rule === 'known_secret')) return 'known_secret';
-  return findings.some(({ rule }) => rule === 'token_pattern') ? 'token_pattern' : 'placeholder_out_of_place';
+  const rules = new Set(findings.map(({ rule }) => rule));
+  for (const reason of ['known_secret', 'token_pattern', 'unscannable'] as const) if (rules.has(reason)) return reason;
+  return 'placeholder_out_of_place';
 }
 
 export function findingsRefusal(findings: readonly Hit[], route: string | null): Refusal {
