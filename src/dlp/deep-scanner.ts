@@ -239,10 +239,8 @@ class DeepScanner implements BodyScanner {
   };
 
   #report(found: Omit<Finding, 'place'> & { readonly encoding: Encoding }): void {
-    const { name, start, end } = found;
-    const known = this.#findings.some((other) => other.name === name && other.start <= start && end <= other.end);
-    if (!known) this.#findings.push({ ...found, place: this.#place });
-    this.#barrier = Math.min(this.#barrier, start);
+    this.#findings.push({ ...found, place: this.#place });
+    this.#barrier = Math.min(this.#barrier, found.start);
   }
 
   #heldFrom(plain: number): number {
@@ -259,12 +257,34 @@ class DeepScanner implements BodyScanner {
   }
 
   #progress(plain: ScanProgress, certain: number): ScanProgress {
-    const findings = this.#findings.sort((left, right) => left.end - right.end || left.start - right.start);
+    const findings = distinct(this.#findings);
     this.#findings = [];
     // The first few characters of a word may have left before it was long enough to say anything.
     this.#released = Math.max(this.#released, Math.min(plain.release, certain, this.#barrier));
     return { release: this.#released, certain, findings };
   }
+}
+
+const WHOLE: ReadonlySet<Encoding> = new Set(['raw', 'percent', 'base64', 'hex', 'reversed']);
+
+/** One for each value and place: a part of a value says nothing that the whole, or another value's whole, does not. */
+function distinct(all: readonly Finding[]): readonly Finding[] {
+  if (all.length < 2) return all;
+  const whole = all.filter(({ encoding }) => WHOLE.has(encoding));
+  const parts = all.filter(
+    ({ encoding, start, end }) =>
+      !WHOLE.has(encoding) && !whole.some((other) => other.start <= start && end <= other.end),
+  );
+  const found = [...whole];
+  for (const part of parts.sort((left, right) => left.start - right.start)) {
+    const before = found.findIndex(
+      (other) => other.name === part.name && part.start <= other.end && other.start <= part.end,
+    );
+    const other = found[before];
+    if (other === undefined) found.push(part);
+    else if (!WHOLE.has(other.encoding)) found[before] = { ...other, end: Math.max(other.end, part.end) };
+  }
+  return found.sort((left, right) => left.end - right.end || left.start - right.start);
 }
 
 /** A piece may begin in what was pushed before. */
