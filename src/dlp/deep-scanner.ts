@@ -9,9 +9,11 @@ import {
   type ScanProgress,
 } from './known-values.ts';
 import { isWord, Layers } from './layers.ts';
+import { NO_UNPACK, type Unpack } from './packed.ts';
 import { PieceView } from './pieces.ts';
 import { segmentOf, startOf, type Segment } from './segment.ts';
 import { SkeletonView } from './skeleton-view.ts';
+import { Unpacker } from './unpacker.ts';
 import { View } from './view.ts';
 
 /**
@@ -29,9 +31,14 @@ const BLOCK_BYTES = 64 * 1024;
 const WINDOW_BYTES = 16 * 1024;
 const OVERLAP_BYTES = 4 * 1024;
 
+/** Packed data within packed data, as deep as anybody packs it. */
+const PACKED_DEPTH = 3;
+
 interface DeepOptions {
   /** What is scanned leaves the bottle: short pieces of values are remembered. */
   readonly leaves: boolean;
+  readonly unpack?: Unpack;
+  readonly packedDepth?: number;
 }
 
 export function createDeepScanner(
@@ -90,6 +97,8 @@ class DeepScanner implements BodyScanner {
   readonly #letters: SkeletonView;
   readonly #ledger: KnownValues['ledger'] | null;
   readonly #layers: Layers;
+  readonly #unpacker: Unpacker;
+  readonly #options: DeepOptions;
   #unescaped: Unescaped | null = null;
   #word: OpenWord = NO_WORD;
   /** How long the open word was when it was last judged, and what came of it. */
@@ -99,7 +108,10 @@ class DeepScanner implements BodyScanner {
   #barrier = Number.POSITIVE_INFINITY;
   #findings: Finding[] = [];
 
-  constructor(known: KnownValues, place: string, { leaves }: DeepOptions) {
+  constructor(known: KnownValues, place: string, options: DeepOptions) {
+    const { leaves, unpack = NO_UNPACK } = options;
+    this.#options = options;
+    this.#unpacker = new Unpacker(unpack);
     this.#known = known;
     this.#tables = deepTablesOf(known);
     this.#place = place;
@@ -126,14 +138,17 @@ class DeepScanner implements BodyScanner {
     const plain = this.#plain.end();
     this.#findings.push(...plain.findings);
     if (this.#unescaped !== null) this.#look(this.#pushUnescaped(this.#unescaped, this.#unescaped.unescaper.flush()));
-    this.#lookAtWord();
+    this.#lookAtWord(true);
     this.#word = NO_WORD;
+    this.#unpacker.end();
+    this.#lookIntoPacked();
     return this.#progress(plain, this.#pushed);
   }
 
   #pushBlock(block: Uint8Array, plain: ScanProgress): void {
     this.#findings.push(...plain.findings);
     const segment = segmentOf(block, this.#pushed);
+    this.#unpacker.pushRaw(block);
     if (this.#unescaped === null && hasEscape(block)) this.#unescaped = this.#beginUnescaped();
     this.#pieces.push(block, this.#pushed, this.#reportPiece);
     const { start } = segment;
@@ -145,6 +160,7 @@ class DeepScanner implements BodyScanner {
     this.#look(text);
     this.#pushed += block.length;
     this.#dropUnescaped();
+    this.#lookIntoPacked();
   }
 
   /** Its views begin with what those of the stream hold open. */
@@ -203,15 +219,45 @@ class DeepScanner implements BodyScanner {
     const whole = open > 0 && isWord(text[open - 1] ?? 0);
     // A word that fills the window is looked at as far as it goes; its end is looked at again with what follows.
     const from = whole ? text.length - OVERLAP_BYTES : open;
-    this.#layers.look(whole ? text : text.subarray(0, open), placeOf, this.#allowed(text.length), this.#reportNested);
+    const looked = whole ? text : text.subarray(0, open);
+    this.#unpacker.pushText(looked, placeOf);
+    this.#layers.look(looked, placeOf, this.#allowed(text.length), {
+      onMatch: this.#reportNested,
+      onStretch: (stretch) => {
+        if (this.#unpacker.pushStretch(stretch, false)) this.#unpacker.begin(stretch);
+      },
+    });
     this.#word = { bytes: text.slice(from), start: placeOf(from) };
   }
 
-  #lookAtWord(): boolean {
+  /** Whether it says something that may go on. */
+  #lookAtWord(final: boolean): boolean {
     const { bytes, start } = this.#word;
     const end = Math.max(this.#pushed, start + bytes.length);
     const placeOf = (at: number): number => (at >= bytes.length ? end : start + at);
-    return this.#layers.look(bytes, placeOf, this.#allowed(bytes.length), this.#reportNested);
+    let packed = false;
+    if (final) this.#unpacker.pushText(bytes, placeOf);
+    const goesOn = this.#layers.look(bytes, placeOf, this.#allowed(bytes.length), {
+      onMatch: this.#reportNested,
+      onStretch: (stretch) => {
+        packed = this.#unpacker.pushStretch(stretch, final) || packed;
+      },
+    });
+    return goesOn || packed;
+  }
+
+  /** What was packed is a stream of its own. */
+  #lookIntoPacked(): void {
+    const { packedDepth = 0 } = this.#options;
+    for (const { start, end, bytes } of this.#unpacker.take()) {
+      if (bytes === null || packedDepth === PACKED_DEPTH) {
+        this.#report({ rule: 'unscannable', name: 'packed data', encoding: 'nested', start, end });
+        continue;
+      }
+      const inner = new DeepScanner(this.#known, this.#place, { ...this.#options, packedDepth: packedDepth + 1 });
+      const found = [...inner.push(bytes).findings, ...inner.end().findings];
+      for (const { name, rule } of found) this.#report({ name, rule, encoding: 'nested', start, end });
+    }
   }
 
   #allowed(more: number): number {
@@ -224,7 +270,7 @@ class DeepScanner implements BodyScanner {
     const before = this.#judged;
     // Looked at anew only when it grew by an eighth: a byte at a time costs no more than a block at a time.
     if (before?.start === start && (bytes.length - before.length) * 8 < bytes.length) return;
-    this.#judged = { start, length: bytes.length, held: this.#lookAtWord() };
+    this.#judged = { start, length: bytes.length, held: this.#lookAtWord(false) };
   }
 
   readonly #reportPiece = ({ name, start, end }: { name: string; start: number; end: number }): void => {
@@ -244,7 +290,7 @@ class DeepScanner implements BodyScanner {
   }
 
   #heldFrom(plain: number): number {
-    const held = [plain, this.#pushed];
+    const held = [plain, this.#pushed, this.#unpacker.heldFrom];
     const views = [this.#letters, ...(this.#unescaped === null ? [] : [this.#unescaped.letters])];
     for (const { open } of views) if (open.length >= OPEN_CHARS) held.push(open.start);
     if (this.#unescaped !== null) {

@@ -25,13 +25,13 @@ const SHORTEST = { base64: 11, base32: 13, hex: 16 } as const;
 /** Where the places of a text lie in the stream that it is a part of. */
 export type PlaceOf = (at: number) => number;
 
-interface DigitCode {
+export interface DigitCode {
   readonly digits: Int8Array;
   readonly bits: number;
 }
-const B64: DigitCode = { digits: BASE64, bits: 6 };
-const B32: DigitCode = { digits: BASE32, bits: 5 };
-const B16: DigitCode = { digits: HEX, bits: 4 };
+export const B64: DigitCode = { digits: BASE64, bits: 6 };
+export const B32: DigitCode = { digits: BASE32, bits: 5 };
+export const B16: DigitCode = { digits: HEX, bits: 4 };
 
 /** A stretch of digits, and where its readings go. */
 interface Stretch {
@@ -42,13 +42,18 @@ interface Stretch {
   readonly arena: Arena;
 }
 
+type OnStretch = (from: number, to: number) => void;
+
 /** Every reading of every stretch of digits in the text. */
-export function addDigits(text: Uint8Array, placeOf: PlaceOf, arena: Arena): void {
+export function addDigits(text: Uint8Array, placeOf: PlaceOf, arena: Arena, onStretch: OnStretch): void {
   const { length } = text;
   let from = 0;
   for (let at = 0; at <= length; at += 1) {
     if (at < length && (BASE64[text[at] ?? 0] ?? -1) !== -1) continue;
-    if (at - from >= SHORTEST.base64) addStretch({ text, from, to: at, placeOf, arena });
+    if (at - from >= SHORTEST.base64) {
+      addStretch({ text, from, to: at, placeOf, arena });
+      onStretch(from, at);
+    }
     from = at + 1;
   }
 }
@@ -99,18 +104,30 @@ function addAscii(stretch: Stretch, alignment: number): void {
 
 function decodeInto({ text, placeOf, arena }: Stretch, from: number, to: number): void {
   const { into, at } = arena.reserve(Math.ceil(((to - from) * B64.bits) / 8));
+  const count = writeDigits(text.subarray(from, to), B64, into, at);
+  if (count >= LEAST_READING) arena.close(count, placeOf(from), placeOf(to));
+}
+
+/** The bytes that the digits stand for, written from `at` on; how many. */
+function writeDigits(text: Uint8Array, { digits, bits }: DigitCode, into: Uint8Array, at: number): number {
   let held = 0;
   let heldBits = 0;
   let end = at;
-  for (let index = from; index < to; index += 1) {
-    held = ((held << 6) | (BASE64[text[index] ?? 0] ?? 0)) & 0xffff;
-    heldBits += 6;
+  const { length } = text;
+  for (let index = 0; index < length; index += 1) {
+    held = ((held << bits) | (digits[text[index] ?? 0] ?? 0)) & 0xffff;
+    heldBits += bits;
     if (heldBits < 8) continue;
     heldBits -= 8;
     into[end] = (held >> heldBits) & 0xff;
     end += 1;
   }
-  if (end - at >= LEAST_READING) arena.close(end - at, placeOf(from), placeOf(to));
+  return end - at;
+}
+
+export function decodeDigits(text: Uint8Array, code: DigitCode): Uint8Array {
+  const bytes = new Uint8Array(Math.ceil((text.length * code.bits) / 8));
+  return bytes.subarray(0, writeDigits(text, code, bytes, 0));
 }
 
 const PROBE = 16;

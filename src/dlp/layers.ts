@@ -14,7 +14,19 @@ export interface LayerMatch {
   readonly start: number;
   readonly end: number;
 }
-export type OnLayerMatch = (match: LayerMatch) => void;
+export interface DigitStretch {
+  readonly text: Uint8Array;
+  readonly from: number;
+  readonly to: number;
+  readonly placeOf: PlaceOf;
+  /** It stands in the text that was given, not in what that unfolds to. */
+  readonly outermost: boolean;
+}
+interface LayerEvents {
+  readonly onMatch: (match: LayerMatch) => void;
+  /** Lent: the text is good until this returns. */
+  readonly onStretch: (stretch: DigitStretch) => void;
+}
 
 /** Layers of encoding below the text that is given. */
 const DEPTH = 3;
@@ -41,14 +53,17 @@ export class Layers {
   }
 
   /** Whether a reading goes on to the end of the text. */
-  look(text: Uint8Array, placeOf: PlaceOf, allowed: number, onMatch: OnLayerMatch): boolean {
+  look(text: Uint8Array, placeOf: PlaceOf, allowed: number, { onMatch, onStretch }: LayerEvents): boolean {
     const end = placeOf(text.length);
     let goesOn = false;
     let above = text;
     let placeAbove = placeOf;
     for (const arena of arenas) {
       arena.clear();
-      unfoldInto(above, placeAbove, arena);
+      const [outer, place] = [above, placeAbove];
+      unfoldInto(outer, place, arena, (from, to) => {
+        onStretch({ text: outer, from, to, placeOf: place, outermost: outer === text });
+      });
       if (arena.length === 0) return goesOn;
       if (above === text) goesOn = arena.reaches(end);
       this.work += arena.length;
@@ -64,7 +79,7 @@ export class Layers {
     return goesOn;
   }
 
-  #search(arena: Arena, onMatch: OnLayerMatch): void {
+  #search(arena: Arena, onMatch: LayerEvents['onMatch']): void {
     const { known, tables, ledger } = this.#parts;
     const { bytes } = arena;
     findMatches(known.matcher, bytes, 0, (pattern, from) => {
@@ -95,8 +110,13 @@ function letterAt(bytes: Uint8Array, number: number): number {
   return place;
 }
 
-function unfoldInto(text: Uint8Array, placeOf: PlaceOf, arena: Arena): void {
-  addDigits(text, placeOf, arena);
+function unfoldInto(
+  text: Uint8Array,
+  placeOf: PlaceOf,
+  arena: Arena,
+  onStretch: (from: number, to: number) => void,
+): void {
+  addDigits(text, placeOf, arena, onStretch);
   for (const { from, to } of escapedRuns(text)) {
     const run = text.subarray(from, to);
     for (const reading of [unescapeBytes(run), unquoteBytes(run)]) {

@@ -1,6 +1,7 @@
 import { byteReadings } from './encodings.ts';
 import { createDeepScanner, deepScanText } from './deep-scanner.ts';
 import type { Finding, KnownValues } from './known-values.ts';
+import { NO_UNPACK, type Unpack } from './packed.ts';
 import { scanTokens, TokenScanner, type TokenFinding, type TokenScannerParts } from './token-scanner.ts';
 
 /** What something that leaves is looked through for: values of this bottle, and formats of credentials. */
@@ -9,6 +10,8 @@ export interface Screen {
   readonly tokens: TokenScannerParts | null;
   /** What is looked through leaves the bottle: pieces of values that are too short to be told are remembered. */
   readonly leaves?: boolean;
+  /** How packed data within a text is undone. */
+  readonly unpack?: Unpack;
 }
 
 /** A credential by its format alone. Its rule's id is its name; the fingerprint is keyed (SECURITY S25). */
@@ -35,9 +38,9 @@ export interface Scanner {
   end(): ScreenProgress;
 }
 
-export function createScanner({ known, tokens, leaves = false }: Screen, place: string): Scanner {
+export function createScanner({ known, tokens, leaves = false, unpack = NO_UNPACK }: Screen, place: string): Scanner {
   const scanners: Scanner[] = [];
-  if (known !== null && known.size > 0) scanners.push(createDeepScanner(known, place, { leaves }));
+  if (known !== null && known.size > 0) scanners.push(createDeepScanner(known, place, { leaves, unpack }));
   if (tokens !== null) scanners.push(new PlacedTokens(tokens, place));
   return new Scanners(scanners);
 }
@@ -93,8 +96,12 @@ function hitOf({ rule, start, end, mark }: TokenFinding, place: string): TokenHi
 }
 
 /** All hits in a text, whichever bytes it stands for. */
-export function screenText({ known, tokens, leaves = false }: Screen, text: string, place: string): readonly Hit[] {
-  const values = known === null || known.size === 0 ? [] : deepScanText(known, text, place, { leaves });
+export function screenText(
+  { known, tokens, leaves = false, unpack = NO_UNPACK }: Screen,
+  text: string,
+  place: string,
+): readonly Hit[] {
+  const values = known === null || known.size === 0 ? [] : deepScanText(known, text, place, { leaves, unpack });
   return tokens === null ? values : [...values, ...tokensIn(tokens, text, place)];
 }
 

@@ -1,4 +1,5 @@
 import type { Hit, Screen } from '../dlp/screen.ts';
+import { unpack } from '../platform/unpack.ts';
 import { isCredentialHeader } from '../policy/credentials.ts';
 import type { RequestFacts, Verdict } from '../policy/decide.ts';
 import type { BodySource } from './body-reader.ts';
@@ -28,13 +29,13 @@ export function scanOutboundHead(
   facts: RequestFacts,
 ): readonly Hit[] {
   const { knownSecrets, tokenPatterns } = verdict.forward.outbound;
-  if (!tokenPatterns) return knownSecrets ? scanHead({ known, tokens: null, leaves: true }, facts) : [];
+  if (!tokenPatterns) return knownSecrets ? scanHead({ known, tokens: null, leaves: true, unpack }, facts) : [];
   if (verdict.route.route.agent_credentials !== 'allow') {
-    return scanHead({ known: knownSecrets ? known : null, tokens: tokens.head, leaves: true }, facts);
+    return scanHead({ known: knownSecrets ? known : null, tokens: tokens.head, leaves: true, unpack }, facts);
   }
   const headers = facts.headers.filter(([name]) => !isCredentialHeader(name));
   const formats = scanHead({ known: null, tokens: tokens.head }, { ...facts, headers });
-  return knownSecrets ? [...scanHead({ known, tokens: null, leaves: true }, facts), ...formats] : formats;
+  return knownSecrets ? [...scanHead({ known, tokens: null, leaves: true, unpack }, facts), ...formats] : formats;
 }
 
 /**
@@ -45,7 +46,7 @@ export function scanOutboundHead(
 export function screenFor(core: GatewayCore, verdict: Allowed): Screen | null {
   const known = core.standIns.scanFor(verdict, core.known);
   const formats = verdict.forward.outbound.tokenPatterns && verdict.route.origin !== 'provider';
-  return known === null && !formats ? null : { known, tokens: formats ? core.tokens.body : null, leaves: true };
+  return known === null && !formats ? null : { known, tokens: formats ? core.tokens.body : null, leaves: true, unpack };
 }
 
 /** How an allowed request's body goes out; null for one that can't be scanned and would have to be. */

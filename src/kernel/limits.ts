@@ -47,6 +47,10 @@ export const LIMITS = {
   /** What a content-coded body may unfold to; it is scanned as it comes out, and not kept. */
   decodedBodyBytes: 1024 * MiB,
   decodedRatio: 200,
+  /** Packed data within a text, as digits or as a part: it is held whole, and unpacked at once. */
+  packedBytes: 16 * MiB,
+  /** What all of it in one body may unpack to. */
+  unpackedBytes: 64 * MiB,
   /** Answers of one route in which a credential had to be masked: so many in that time are an alert (SECURITY S13). */
   echoesPerWindow: 3,
   echoWindowMs: 60_000,
