@@ -26,7 +26,7 @@ const WORK_FREE = 1024 * 1024;
 /** What must be open at the end of what a word decodes to for it to be held: fewer characters may leave (SECURITY S17). */
 const OPEN_CHARS = 5;
 /** What is looked at in one go: what is in the processor's cache is looked at fastest. */
-const BLOCK_BYTES = 64 * 1024;
+const BLOCK_BYTES = 32 * 1024;
 /** A word that goes on beyond this is looked at in parts, which overlap. */
 const WINDOW_BYTES = 16 * 1024;
 const OVERLAP_BYTES = 4 * 1024;

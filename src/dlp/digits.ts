@@ -20,8 +20,6 @@ export const BASE64 = table([
 const BASE32 = table([`${LETTERS}234567`, `${LETTERS.toLowerCase()}234567`]);
 export const HEX = table(['0123456789ABCDEF', '0123456789abcdef']);
 
-const SHORTEST = { base64: 11, base32: 13, hex: 16 } as const;
-
 /** Where the places of a text lie in the stream that it is a part of. */
 export type PlaceOf = (at: number) => number;
 
@@ -33,76 +31,135 @@ export const B64: DigitCode = { digits: BASE64, bits: 6 };
 export const B32: DigitCode = { digits: BASE32, bits: 5 };
 export const B16: DigitCode = { digits: HEX, bits: 4 };
 
-/** A stretch of digits, and where its readings go. */
-interface Stretch {
+/** A text, and where its readings go. */
+interface Unfolding {
   readonly text: Uint8Array;
-  readonly from: number;
-  readonly to: number;
   readonly placeOf: PlaceOf;
   readonly arena: Arena;
 }
 
-type OnStretch = (from: number, to: number) => void;
+/**
+ * Every reading of the digits in the text. Nearly all texts hold none, so each kind of digits is looked for at places so
+ * far apart that no stretch of it lies between them, and only what is found there is read.
+ */
+export function addDigits(text: Uint8Array, placeOf: PlaceOf, arena: Arena): void {
+  const unfolding = { text, placeOf, arena };
+  addAscii(unfolding);
+  addWide(unfolding);
+  addBase32(unfolding);
+  addHex(unfolding);
+}
 
-/** Every reading of every stretch of digits in the text. */
-export function addDigits(text: Uint8Array, placeOf: PlaceOf, arena: Arena, onStretch: OnStretch): void {
+/**
+ * Calls back for each stretch of `shortest` digits or more. Only every so many bytes is one looked at: where it is a
+ * digit, the stretch round it is measured.
+ */
+export function forEachStretch(
+  text: Uint8Array,
+  digits: Int8Array,
+  shortest: number,
+  onStretch: (from: number, to: number) => void,
+): void {
   const { length } = text;
   let from = 0;
-  for (let at = 0; at <= length; at += 1) {
-    if (at < length && (BASE64[text[at] ?? 0] ?? -1) !== -1) continue;
-    if (at - from >= SHORTEST.base64) {
-      addStretch({ text, from, to: at, placeOf, arena });
-      onStretch(from, at);
+  let at = shortest - 1;
+  while (at < length) {
+    let first = at;
+    while (first >= from && (digits[text[first] ?? 0] ?? -1) !== -1) first -= 1;
+    if (first >= from) {
+      from = first + 1;
+      at = first + shortest;
+      if (at < length || from + shortest <= length) continue;
+      return;
     }
-    from = at + 1;
+    let end = at + 1;
+    while (end < length && (digits[text[end] ?? 0] ?? -1) !== -1) end += 1;
+    onStretch(from, end);
+    from = end + 1;
+    at = end + shortest;
   }
 }
 
-/** Hex and base32 are written in some of base64's characters. */
-function addStretch(stretch: Stretch): void {
-  for (let alignment = 0; alignment < 4; alignment += 1) addAscii(stretch, alignment);
-  addWide(stretch);
-  if (stretch.to - stretch.from >= SHORTEST.base32) addAllBase32(stretch);
-  if (stretch.to - stretch.from >= SHORTEST.hex) addAllHex(stretch);
-}
-
 const GROUP = 4;
-/** Eleven characters or more fill three groups at every alignment. */
-const GROUPS = 3;
+/** Eight characters or more fill two groups nearly always, and with what stands beside them all. */
+const GROUPS = 2;
+const STEP = GROUP * GROUPS;
 
 /** 1 for each byte of ASCII text. */
 const IS_TEXT = CLASS_OF.map((byteClass) => (byteClass === 0 ? 1 : 0));
 
-/** Whether the group of four digits says three characters of ASCII: 1 or 0, without a branch. */
-function saysAscii(text: Uint8Array, at: number): number {
-  const word =
-    ((BASE64[text[at] ?? 0] ?? 0) << 18) |
-    ((BASE64[text[at + 1] ?? 0] ?? 0) << 12) |
-    ((BASE64[text[at + 2] ?? 0] ?? 0) << 6) |
-    (BASE64[text[at + 3] ?? 0] ?? 0);
-  return (IS_TEXT[word >> 16] ?? 0) & (IS_TEXT[(word >> 8) & 0xff] ?? 0) & (IS_TEXT[word & 0xff] ?? 0);
+/**
+ * By byte: in which places of a group of four it may stand when the group says three characters of ASCII, one bit each.
+ */
+const ASCII_DIGITS = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const value = BASE64[byte] ?? -1;
+  if (value === -1) return 0;
+  const places = [value < 32, (value & 8) === 0, (value & 2) === 0, true];
+  return places.reduce((mask, may, place) => (may ? mask | (1 << place) : mask), 0);
+});
+
+/** The three bytes that the group of four digits says; negative when one of them is none. */
+function groupAt(text: Uint8Array, at: number): number {
+  const first = BASE64[text[at] ?? 0] ?? -1;
+  const second = BASE64[text[at + 1] ?? 0] ?? -1;
+  const third = BASE64[text[at + 2] ?? 0] ?? -1;
+  const fourth = BASE64[text[at + 3] ?? 0] ?? -1;
+  return (first | second | third | fourth) < 0 ? -1 : (first << 18) | (second << 12) | (third << 6) | fourth;
 }
 
-/** Every third group is looked at: where three in a row say ASCII, one of them is among those. */
-function addAscii(stretch: Stretch, alignment: number): void {
-  const { text, from, to } = stretch;
-  const needed = to - from < GROUP * (GROUPS + 1) ? GROUPS - 1 : GROUPS;
-  let kept = from + alignment;
-  for (let group = from + alignment; group + GROUP <= to; group += GROUP * needed) {
-    if (saysAscii(text, group) === 0) continue;
-    let first = group;
-    while (first - GROUP >= kept && saysAscii(text, first - GROUP) === 1) first -= GROUP;
-    let end = group + GROUP;
-    while (end + GROUP <= to && saysAscii(text, end) === 1) end += GROUP;
-    if (end - first < GROUP * needed) continue;
-    // The groups beside them may say a character or two more.
-    decodeInto(stretch, Math.max(from + alignment, first - GROUP), Math.min(to, end + GROUP));
-    kept = end;
-    group = end - GROUP * needed;
+function saysAscii(text: Uint8Array, at: number): boolean {
+  const word = groupAt(text, at);
+  if (word < 0) return false;
+  return ((IS_TEXT[word >> 16] ?? 0) & (IS_TEXT[(word >> 8) & 0xff] ?? 0) & (IS_TEXT[word & 0xff] ?? 0)) === 1;
+}
+
+/** Of two groups in a row one begins in the first half of some eight bytes: four places of each eight are looked at. */
+function addAscii(unfolding: Unfolding): void {
+  const { text } = unfolding;
+  const last = text.length - GROUP;
+  const kept = [0, 0, 0, 0];
+  for (let base = 0; base <= last; base += STEP) {
+    const a = ASCII_DIGITS[text[base] ?? 0] ?? 0;
+    const b = ASCII_DIGITS[text[base + 1] ?? 0] ?? 0;
+    const c = ASCII_DIGITS[text[base + 2] ?? 0] ?? 0;
+    const d = ASCII_DIGITS[text[base + 3] ?? 0] ?? 0;
+    const e = ASCII_DIGITS[text[base + 4] ?? 0] ?? 0;
+    const f = ASCII_DIGITS[text[base + 5] ?? 0] ?? 0;
+    const g = ASCII_DIGITS[text[base + 6] ?? 0] ?? 0;
+    const found =
+      (a & (b >> 1) & (c >> 2) & (d >> 3) & 1) |
+      ((b & (c >> 1) & (d >> 2) & (e >> 3) & 1) << 1) |
+      ((c & (d >> 1) & (e >> 2) & (f >> 3) & 1) << 2) |
+      ((d & (e >> 1) & (f >> 2) & (g >> 3) & 1) << 3);
+    if (found === 0) continue;
+    for (let skip = 0; skip < GROUP; skip += 1) {
+      const group = base + skip;
+      if (((found >> skip) & 1) === 0 || group < (kept[group & 3] ?? 0)) continue;
+      kept[group & 3] = keepAscii(unfolding, group, kept[group & 3] ?? 0);
+    }
   }
 }
 
-function decodeInto({ text, placeOf, arena }: Stretch, from: number, to: number): void {
+/** All groups in a row round that one; up to where they were kept. */
+function keepAscii(unfolding: Unfolding, group: number, kept: number): number {
+  const { text } = unfolding;
+  if (!saysAscii(text, group)) return kept;
+  let first = group;
+  while (first - GROUP >= kept && first >= GROUP && saysAscii(text, first - GROUP)) first -= GROUP;
+  let end = group + GROUP;
+  while (saysAscii(text, end)) end += GROUP;
+  if (end - first < STEP) return kept;
+  // The digits beside them may say a character or two more.
+  let from = first;
+  while (from > first - GROUP && from > 0 && (BASE64[text[from - 1] ?? 0] ?? -1) !== -1) from -= 1;
+  if (from > first - GROUP) from = first;
+  let to = end;
+  while (to < end + GROUP && to < text.length && (BASE64[text[to] ?? 0] ?? -1) !== -1) to += 1;
+  keepDigits(unfolding, from, to);
+  return end;
+}
+
+function keepDigits({ text, placeOf, arena }: Unfolding, from: number, to: number): void {
   const { into, at } = arena.reserve(Math.ceil(((to - from) * B64.bits) / 8));
   const count = writeDigits(text.subarray(from, to), B64, into, at);
   if (count >= LEAST_READING) arena.close(count, placeOf(from), placeOf(to));
@@ -130,35 +187,54 @@ export function decodeDigits(text: Uint8Array, code: DigitCode): Uint8Array {
   return bytes.subarray(0, writeDigits(text, code, bytes, 0));
 }
 
-const PROBE = 16;
-
+/** Three groups, and a stretch of twice as many digits holds such a place. */
+const PROBE = 12;
 /** How far round such a place the text is read; it is looked for again behind that. */
-const REACH = { before: 64, after: 512 } as const;
+const REACH = { before: 32, after: 256 } as const;
 
-/** Texts beyond ASCII take more bytes, so looking in every sixteenth place finds them. */
-function addWide(stretch: Stretch): void {
-  const { text, from, to } = stretch;
-  for (let alignment = 0; alignment < GROUP; alignment += 1) {
-    for (let at = from + alignment; at + PROBE <= to; at += PROBE) {
-      if (!saysWide(text, at)) continue;
-      const end = Math.min(to, at + REACH.after);
-      keepTexts(stretch, Math.max(from + alignment, at - REACH.before), end, B64);
-      at = Math.max(at, end - REACH.before * 2 - ((end - at) % GROUP));
+/** 1 where the two bytes, first times 256 plus second, may stand so in a text. */
+const IS_PAIR = Uint8Array.from({ length: 0x10000 }, (_, pair) => {
+  const [first, second] = [CLASS_OF[pair >> 8] ?? 0, CLASS_OF[pair & 0xff] ?? 0];
+  const begins = [GROUND, 1, 2, 3].some((state) => {
+    const next = NEXT[state * 8 + first] ?? NOISE;
+    return next !== NOISE && (NEXT[next * 8 + second] ?? NOISE) !== NOISE;
+  });
+  return begins ? 1 : 0;
+});
+
+/** Texts beyond ASCII take more bytes for each character, so looking in some places finds them. */
+function addWide(unfolding: Unfolding): void {
+  const { text } = unfolding;
+  const last = text.length - PROBE;
+  const kept = [0, 0, 0, 0];
+  for (let base = 0; base <= last; base += PROBE) {
+    for (let at = base; at < base + GROUP; at += 1) {
+      const word = groupAt(text, at);
+      if (word < 0 || ((IS_PAIR[word >> 8] ?? 0) & (IS_PAIR[word & 0xffff] ?? 0)) === 0) continue;
+      if (at < (kept[at & 3] ?? 0) || !saysWide(text, at)) continue;
+      kept[at & 3] = keepWide(unfolding, at);
     }
   }
 }
 
-/** Whether the sixteen digits say twelve bytes of UTF-8, of which some are not ASCII. */
+function keepWide(unfolding: Unfolding, at: number): number {
+  const { text } = unfolding;
+  let from = at;
+  while (from > at - REACH.before && from >= GROUP && groupAt(text, from - GROUP) >= 0) from -= GROUP;
+  let to = at;
+  while (to < at + REACH.after && to < text.length && (BASE64[text[to] ?? 0] ?? -1) !== -1) to += 1;
+  keepTexts(unfolding, from, to, B64);
+  return to < at + REACH.after ? to : to - REACH.before;
+}
+
+/** Whether the digits say bytes of UTF-8, of which some are not ASCII. */
 function saysWide(text: Uint8Array, from: number): boolean {
   let state = GROUND;
   let wide = false;
   let begun = false;
   for (let at = from; at < from + PROBE; at += GROUP) {
-    const word =
-      ((BASE64[text[at] ?? 0] ?? 0) << 18) |
-      ((BASE64[text[at + 1] ?? 0] ?? 0) << 12) |
-      ((BASE64[text[at + 2] ?? 0] ?? 0) << 6) |
-      (BASE64[text[at + 3] ?? 0] ?? 0);
+    const word = groupAt(text, at);
+    if (word < 0) return false;
     for (let shift = 16; shift >= 0; shift -= 8) {
       const byte = (word >> shift) & 0xff;
       // The probe may begin within a character.
@@ -172,29 +248,12 @@ function saysWide(text: Uint8Array, from: number): boolean {
   return wide;
 }
 
-/** A stretch of sixteen holds a place that is a multiple of sixteen. */
-function addAllHex(stretch: Stretch): void {
-  const { text, from, to } = stretch;
-  let end = from;
-  for (let at = from + SHORTEST.hex - 1; at < to; at = Math.max(at, end) + SHORTEST.hex) {
-    if ((HEX[text[at] ?? 0] ?? -1) === -1) continue;
-    let first = at;
-    while (first > end && (HEX[text[first - 1] ?? 0] ?? -1) !== -1) first -= 1;
-    end = at + 1;
-    while (end < to && (HEX[text[end] ?? 0] ?? -1) !== -1) end += 1;
-    if (end - first < SHORTEST.hex) continue;
-    for (const skip of [0, 1]) keepTexts(stretch, first + skip, end, B16);
-  }
-}
+const HEX_SHORTEST = 16;
 
-function addAllBase32(stretch: Stretch): void {
-  const { text, to } = stretch;
-  let { from } = stretch;
-  for (let at = from; at <= to; at += 1) {
-    if (at < to && (BASE32[text[at] ?? 0] ?? -1) !== -1) continue;
-    if (at - from >= SHORTEST.base32) addBase32({ ...stretch, from, to: at });
-    from = at + 1;
-  }
+function addHex(unfolding: Unfolding): void {
+  forEachStretch(unfolding.text, HEX, HEX_SHORTEST, (from, to) => {
+    for (const skip of [0, 1]) keepTexts(unfolding, from + skip, to, B16);
+  });
 }
 
 /** In a group of eight digits: the place, and the bit of the digit there, that is the highest of a byte. */
@@ -206,37 +265,60 @@ const HIGHEST_BITS: readonly (readonly [number, number])[] = [
   [6, 2],
 ];
 
-/** By place in the stretch (mod 8) and digit: one bit per alignment in which the digit may be of ASCII. */
-const ASCII_ALIGNMENTS = Uint8Array.from({ length: 8 * 32 }, (_, index) => {
-  const turn = index >> 5;
-  const digit = index & 31;
+/** By place in the text (mod 8) and byte: one bit per alignment in which the digit may be of ASCII. */
+const ASCII_ALIGNMENTS = Uint8Array.from({ length: 8 * 256 }, (_, index) => {
+  const turn = index >> 8;
+  const digit = BASE32[index & 0xff] ?? -1;
+  if (digit === -1) return 0;
   return [0, 1, 2, 3, 4, 5, 6, 7].reduce((mask, skip) => {
     const place = (turn - skip) & 7;
     const high = HIGHEST_BITS.some(([at, bit]) => at === place && ((digit >> bit) & 1) === 1);
     return high ? mask : mask | (1 << skip);
   }, 0);
 });
-/** Twelve characters take twenty digits: one such place lies among them whole. */
-const PROBE32 = { digits: 12, step: 8 } as const;
+/** Twelve characters take twenty digits, eight of them thirteen: one such place lies among them whole. */
+const PROBE32 = { digits: 9, step: 5 } as const;
+/** Texts beyond ASCII, in one case as every encoder writes them. */
+const WIDE32_SHORTEST = 26;
 
-/** In one case it may be any text, in both it is a name far more often, and looked at where it may be ASCII. */
-function addBase32(stretch: Stretch): void {
-  const { text, from, to } = stretch;
-  const probe = Math.min(PROBE32.digits, to - from);
-  let alignments = isOneCase(text, from, to) ? 0xff : 0;
-  for (let at = from; alignments !== 0xff && at + probe <= to; at += PROBE32.step) {
-    alignments |= asciiAlignments(text, from, at, probe);
+function addBase32(unfolding: Unfolding): void {
+  const { text } = unfolding;
+  const last = text.length - PROBE32.digits;
+  let keptTo = 0;
+  let kept = 0;
+  for (let at = 0; at <= last; at += PROBE32.step) {
+    const found = asciiAlignments(text, at);
+    if (found === 0) continue;
+    const { from, to } = stretchRound(text, at);
+    if (from >= keptTo) kept = 0;
+    keptTo = to;
+    for (let skip = 0; skip < 8; skip += 1) {
+      if (((found & ~kept) >> skip) & 1) keepTexts(unfolding, from + ((skip - from) & 7), to, B32);
+    }
+    kept |= found;
   }
-  for (let skip = 0; skip < 8; skip += 1) {
-    if (((alignments >> skip) & 1) === 1) keepTexts(stretch, from + skip, to, B32);
-  }
+  forEachStretch(text, BASE32, WIDE32_SHORTEST, (from, to) => {
+    if (!isOneCase(text, from, to)) return;
+    for (let skip = 0; skip < 8; skip += 1) keepTexts(unfolding, from + skip, to, B32);
+  });
 }
 
-/** In which alignments of the stretch, one bit each, the digits at `at` may be ASCII. */
-function asciiAlignments(text: Uint8Array, from: number, at: number, count: number): number {
+/** The longest that is read of one stretch: what lies further on is looked at there. */
+const REACH32 = 512;
+
+function stretchRound(text: Uint8Array, at: number): { readonly from: number; readonly to: number } {
+  let from = at;
+  while (from > 0 && from > at - REACH32 && (BASE32[text[from - 1] ?? 0] ?? -1) !== -1) from -= 1;
+  let to = at;
+  while (to < text.length && to < at + REACH32 && (BASE32[text[to] ?? 0] ?? -1) !== -1) to += 1;
+  return { from, to };
+}
+
+/** In which alignments of the text, one bit each, the digits at `at` may be ASCII. */
+function asciiAlignments(text: Uint8Array, at: number): number {
   let alignments = 0xff;
-  for (let index = at; index < at + count && alignments !== 0; index += 1) {
-    alignments &= ASCII_ALIGNMENTS[((index - from) & 7) * 32 + (BASE32[text[index] ?? 0] ?? 0)] ?? 0;
+  for (let index = at; index < at + PROBE32.digits && alignments !== 0; index += 1) {
+    alignments &= ASCII_ALIGNMENTS[((index & 7) << 8) | (text[index] ?? 0)] ?? 0;
   }
   return alignments;
 }
@@ -251,7 +333,7 @@ function isOneCase(text: Uint8Array, from: number, to: number): boolean {
 }
 
 /** What of the stretch, read from `from` on, is text. */
-function keepTexts({ text, placeOf, arena }: Stretch, from: number, to: number, { digits, bits }: DigitCode): void {
+function keepTexts({ text, placeOf, arena }: Unfolding, from: number, to: number, { digits, bits }: DigitCode): void {
   const most = Math.ceil(((to - from) * bits) / 8);
   let { into, at: start } = arena.reserve(most);
   let end = start;

@@ -1,7 +1,7 @@
 import { Arena, LEAST_READING } from './arena.ts';
 import { findMatches } from './block-shift.ts';
 import type { DeepTables } from './deep-tables.ts';
-import { addDigits, type PlaceOf } from './digits.ts';
+import { addDigits, BASE64, forEachStretch, HEX, type PlaceOf } from './digits.ts';
 import { isEscape, unescapeBytes, unquoteBytes } from './escapes.ts';
 import type { FindingRule, KnownValues } from './known-values.ts';
 import { PieceView } from './pieces.ts';
@@ -61,7 +61,8 @@ export class Layers {
     for (const arena of arenas) {
       arena.clear();
       const [outer, place] = [above, placeAbove];
-      unfoldInto(outer, place, arena, (from, to) => {
+      unfoldInto(outer, place, arena);
+      forEachStretch(outer, BASE64, PACKED_DIGITS, (from, to) => {
         onStretch({ text: outer, from, to, placeOf: place, outermost: outer === text });
       });
       if (arena.length === 0) return goesOn;
@@ -110,13 +111,11 @@ function letterAt(bytes: Uint8Array, number: number): number {
   return place;
 }
 
-function unfoldInto(
-  text: Uint8Array,
-  placeOf: PlaceOf,
-  arena: Arena,
-  onStretch: (from: number, to: number) => void,
-): void {
-  addDigits(text, placeOf, arena, onStretch);
+/** Packed data takes no fewer. */
+const PACKED_DIGITS = 24;
+
+function unfoldInto(text: Uint8Array, placeOf: PlaceOf, arena: Arena): void {
+  addDigits(text, placeOf, arena);
   for (const { from, to } of escapedRuns(text)) {
     const run = text.subarray(from, to);
     for (const reading of [unescapeBytes(run), unquoteBytes(run)]) {
@@ -128,7 +127,7 @@ function unfoldInto(
   }
 }
 
-const EQUALS = 61;
+const [PERCENT, AMPERSAND, EQUALS] = [37, 38, 61];
 const WORD = Uint8Array.from({ length: 256 }, (_, byte) => {
   const letter = (byte >= 48 && byte <= 57) || (byte >= 65 && byte <= 90) || (byte >= 97 && byte <= 122);
   return letter || '+/:-_=%&#;\\.~{}'.includes(String.fromCharCode(byte)) ? 1 : 0;
@@ -142,19 +141,39 @@ interface Span {
   readonly to: number;
 }
 
+/** Shorter runs say less than eight characters. */
+const RUN_SHORTEST = 11;
+
 /** The runs that hold an escape, of any kind. Texts hold few: they are found by it, not by their letters. */
 function escapedRuns(text: Uint8Array): readonly Span[] {
   const runs: Span[] = [];
   let to = 0;
   const { length } = text;
   for (let at = 0; at < length; at += 1) {
-    if (MAY_ESCAPE[text[at] ?? 0] === 0) continue;
+    if (MAY_ESCAPE[text[at] ?? 0] === 0 || !isLikely(text, at)) continue;
     let from = at;
     while (from > to && isWord(text[from - 1] ?? 0)) from -= 1;
     to = at + 1;
-    while (to < text.length && isWord(text[to] ?? 0)) to += 1;
-    runs.push({ from, to });
+    while (to < length && isWord(text[to] ?? 0)) to += 1;
+    if (to - from >= RUN_SHORTEST) runs.push({ from, to });
     at = to - 1;
   }
   return runs;
 }
+
+/** Assignments and percentages are everywhere: what follows tells them from an escape. */
+function isLikely(text: Uint8Array, at: number): boolean {
+  const next = text[at + 1] ?? 0;
+  switch (text[at]) {
+    case PERCENT:
+      return isHex(next) || next === 117;
+    case EQUALS:
+      return isHex(next) && isHex(text[at + 2] ?? 0);
+    case AMPERSAND:
+      return next === 35 || (next | 32) >= 97;
+    default:
+      return isWord(next);
+  }
+}
+
+const isHex = (byte: number): boolean => (HEX[byte] ?? -1) !== -1;

@@ -19,70 +19,115 @@ export interface SkeletonState {
 }
 export const SKELETON_START: SkeletonState = { point: 0, missing: 0 };
 
-/** The letters of UTF-8 bytes, written to `into`; how many. This is the hot path: no branch for what is ASCII. */
-export function writeSkeleton(
-  bytes: Uint8Array,
-  state: SkeletonState,
-  into: Uint8Array,
-): { readonly length: number; readonly state: SkeletonState } {
-  let { point, missing } = state;
-  let length = 0;
-  const count = bytes.length;
-  for (let at = 0; at < count; at += 1) {
-    const byte = bytes[at] ?? 0;
-    if (byte < 128) {
-      const letter = ASCII_LETTERS[byte] ?? 0;
-      into[length] = letter;
-      length += IS_LETTER[byte] ?? 0;
-      missing = 0;
-    } else if (byte >= 0xc0) {
-      missing = missingAfter(byte);
-      point = leadBits(byte);
-    } else if (missing > 0) {
-      missing -= 1;
-      point = point * 64 + (byte & 63);
-      const letter = missing === 0 ? wideLetterOf(point) : 0;
-      if (letter === 0) continue;
-      into[length] = letter;
-      length += 1;
-    }
-  }
-  return { length, state: { point, missing } };
+interface Written {
+  readonly length: number;
+  readonly state: SkeletonState;
 }
 
-/** The same, for the place of each letter: its first byte and the one after its last. */
+/** Bytes that are judged together: ASCII, noise, or a text with other letters in it. */
+const PART = 64;
+/** Bytes of a part that no text has; as many are noise, whose wide letters nobody reads. */
+const NOISY = 6;
+
+/** The letters of UTF-8 bytes, written to `into`; how many. This is the hot path: nearly no branch for what is ASCII. */
+export function writeSkeleton(bytes: Uint8Array, state: SkeletonState, into: Uint8Array): Written {
+  let now = state;
+  let length = 0;
+  const count = bytes.length;
+  for (let part = 0; part < count; part += PART) {
+    const end = Math.min(count, part + PART);
+    let to = length;
+    let high = now.missing === 0 ? 0 : 0x80;
+    let noise = 0;
+    for (let at = part; at < end; at += 1) {
+      const byte = bytes[at] ?? 0;
+      into[to] = byte;
+      to += IS_LETTER[byte] ?? 0;
+      noise += IS_NOISE[byte] ?? 0;
+      high |= byte;
+    }
+    if (high < 0x80 || noise >= NOISY) {
+      length = to;
+      now = SKELETON_START;
+      continue;
+    }
+    const wide = writeWide(bytes.subarray(part, end), now, into, length);
+    length = wide.length;
+    now = wide.state;
+  }
+  return { length, state: now };
+}
+
+function writeWide(bytes: Uint8Array, state: SkeletonState, into: Uint8Array, from: number): Written {
+  let length = from;
+  const after = walkLetters(bytes, state, (letter) => {
+    into[length] = letter;
+    length += 1;
+  });
+  return { length, state: after };
+}
+
+/** The place of each letter: its first byte and the one after its last. */
 export function placeLetters(
   bytes: Uint8Array,
   state: SkeletonState,
   onLetter: (start: number, end: number) => void,
 ): void {
+  let now = state;
+  for (let part = 0; part < bytes.length; part += PART) {
+    const some = bytes.subarray(part, part + PART);
+    if (isNoisy(some)) {
+      now = SKELETON_START;
+      some.forEach((byte, at) => {
+        if (IS_LETTER[byte] === 1) onLetter(part + at, part + at + 1);
+      });
+      continue;
+    }
+    now = walkLetters(some, now, (_, start, end) => {
+      onLetter(part + start, part + end);
+    });
+  }
+}
+
+const isNoisy = (bytes: Uint8Array): boolean => bytes.reduce((sum, byte) => sum + (IS_NOISE[byte] ?? 0), 0) >= NOISY;
+
+function walkLetters(
+  bytes: Uint8Array,
+  state: SkeletonState,
+  onLetter: (letter: number, start: number, end: number) => void,
+): SkeletonState {
   let { point, missing } = state;
   let lead = 0;
-  bytes.forEach((byte, at) => {
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at] ?? 0;
     let letter = 0;
     if (byte < 128) {
       missing = 0;
       lead = at;
       letter = ASCII_LETTERS[byte] ?? 0;
     } else if (byte >= 0xc0) {
-      missing = missingAfter(byte);
-      point = leadBits(byte);
+      missing = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1;
+      point = byte & (byte >= 0xf0 ? 7 : byte >= 0xe0 ? 15 : 31);
       lead = at;
     } else if (missing > 0) {
       missing -= 1;
       point = point * 64 + (byte & 63);
       if (missing === 0) letter = wideLetterOf(point);
     }
-    if (letter !== 0) onLetter(lead, at + 1);
-  });
+    if (letter !== 0) onLetter(letter, lead, at + 1);
+  }
+  return { point, missing };
 }
-
-const missingAfter = (lead: number): number => (lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1);
-const leadBits = (lead: number): number => lead & (lead >= 0xf0 ? 7 : lead >= 0xe0 ? 15 : 31);
 
 const isLetter = (point: number): boolean =>
   (point >= 48 && point <= 57) || (point >= 65 && point <= 90) || (point >= 97 && point <= 122);
 const ASCII_LETTERS = Uint8Array.from({ length: 256 }, (_, point) => (isLetter(point) ? point : 0));
+/** Control characters, and bytes that UTF-8 has nowhere. UTF-16 is full of zero bytes. */
+const IS_NOISE = Uint8Array.from({ length: 256 }, (_, byte) =>
+  (byte > 0 && byte < 32 && byte !== 9 && byte !== 10 && byte !== 13) || byte === 0xc0 || byte === 0xc1 || byte > 0xf4
+    ? 1
+    : 0,
+);
 const IS_LETTER = ASCII_LETTERS.map((letter) => (letter === 0 ? 0 : 1));
 
 /** Of other scripts, what a reader takes for the ASCII letter (the most common rows of Unicode's confusables). */
