@@ -311,7 +311,7 @@ class DeepScanner implements BodyScanner {
   }
 }
 
-const WHOLE: ReadonlySet<Encoding> = new Set(['raw', 'percent', 'base64', 'hex', 'reversed']);
+const WHOLE: ReadonlySet<Encoding> = new Set(['raw', 'percent', 'base64', 'base32', 'hex', 'reversed']);
 
 /** One for each value and place: a part of a value says nothing that the whole, or another value's whole, does not. */
 function distinct(all: readonly Finding[]): readonly Finding[] {

@@ -45,7 +45,6 @@ interface Unfolding {
 export function addDigits(text: Uint8Array, placeOf: PlaceOf, arena: Arena): void {
   const unfolding = { text, placeOf, arena };
   addAscii(unfolding);
-  addWide(unfolding);
   addBase32(unfolding);
   addHex(unfolding);
 }
@@ -162,7 +161,14 @@ function keepAscii(unfolding: Unfolding, group: number, kept: number): number {
 function keepDigits({ text, placeOf, arena }: Unfolding, from: number, to: number): void {
   const { into, at } = arena.reserve(Math.ceil(((to - from) * B64.bits) / 8));
   const count = writeDigits(text.subarray(from, to), B64, into, at);
-  if (count >= LEAST_READING) arena.close(count, placeOf(from), placeOf(to));
+  if (count >= LEAST_READING && !isEmpty(into, at, count)) arena.close(count, placeOf(from), placeOf(to));
+}
+
+/** UTF-32 has three zero bytes of four; what has more is nothing at all, and there is much of it. */
+function isEmpty(bytes: Uint8Array, from: number, count: number): boolean {
+  let zeros = 0;
+  for (let at = from; at < from + count; at += 1) zeros += bytes[at] === 0 ? 1 : 0;
+  return zeros * 5 > count * 4;
 }
 
 /** The bytes that the digits stand for, written from `at` on; how many. */
@@ -189,30 +195,34 @@ export function decodeDigits(text: Uint8Array, code: DigitCode): Uint8Array {
 
 /** Three groups, and a stretch of twice as many digits holds such a place. */
 const PROBE = 12;
+const SHORT_STRETCH = 96;
 /** How far round such a place the text is read; it is looked for again behind that. */
 const REACH = { before: 32, after: 256 } as const;
 
-/** 1 where the two bytes, first times 256 plus second, may stand so in a text. */
-const IS_PAIR = Uint8Array.from({ length: 0x10000 }, (_, pair) => {
-  const [first, second] = [CLASS_OF[pair >> 8] ?? 0, CLASS_OF[pair & 0xff] ?? 0];
+/** By the classes of two bytes in a row, eight times the first plus the second: 1 where they may stand so in a text. */
+const IS_PAIR = Uint8Array.from({ length: 64 }, (_, pair) => {
   const begins = [GROUND, 1, 2, 3].some((state) => {
-    const next = NEXT[state * 8 + first] ?? NOISE;
-    return next !== NOISE && (NEXT[next * 8 + second] ?? NOISE) !== NOISE;
+    const next = NEXT[state * 8 + (pair >> 3)] ?? NOISE;
+    return next !== NOISE && (NEXT[next * 8 + (pair & 7)] ?? NOISE) !== NOISE;
   });
   return begins ? 1 : 0;
 });
 
-/** Texts beyond ASCII take more bytes for each character, so looking in some places finds them. */
-function addWide(unfolding: Unfolding): void {
-  const { text } = unfolding;
-  const last = text.length - PROBE;
+/** Texts beyond ASCII take more bytes for each character, so looking in some places of a stretch finds them. */
+export function addWide(text: Uint8Array, from: number, to: number, placeOf: PlaceOf, arena: Arena): void {
   const kept = [0, 0, 0, 0];
-  for (let base = 0; base <= last; base += PROBE) {
-    for (let at = base; at < base + GROUP; at += 1) {
+  // A short one may be a value and little else.
+  const step = to - from <= SHORT_STRETCH ? GROUP : PROBE * 2;
+  for (let base = from; base + PROBE <= to; base += step) {
+    const last = Math.min(base + GROUP, to - PROBE + 1);
+    for (let at = base; at < last; at += 1) {
       const word = groupAt(text, at);
-      if (word < 0 || ((IS_PAIR[word >> 8] ?? 0) & (IS_PAIR[word & 0xffff] ?? 0)) === 0) continue;
+      const first = CLASS_OF[word >> 16] ?? 0;
+      const second = CLASS_OF[(word >> 8) & 0xff] ?? 0;
+      const third = CLASS_OF[word & 0xff] ?? 0;
+      if (((IS_PAIR[first * 8 + second] ?? 0) & (IS_PAIR[second * 8 + third] ?? 0)) === 0) continue;
       if (at < (kept[at & 3] ?? 0) || !saysWide(text, at)) continue;
-      kept[at & 3] = keepWide(unfolding, at);
+      kept[at & 3] = keepWide({ text, placeOf, arena }, at);
     }
   }
 }
@@ -276,8 +286,8 @@ const ASCII_ALIGNMENTS = Uint8Array.from({ length: 8 * 256 }, (_, index) => {
     return high ? mask : mask | (1 << skip);
   }, 0);
 });
-/** Twelve characters take twenty digits, eight of them thirteen: one such place lies among them whole. */
-const PROBE32 = { digits: 9, step: 5 } as const;
+/** Twelve characters take twenty digits: one such place lies among them whole. Shorter values are known as they are written. */
+const PROBE32 = { digits: 12, step: 8 } as const;
 /** Texts beyond ASCII, in one case as every encoder writes them. */
 const WIDE32_SHORTEST = 26;
 
@@ -314,10 +324,10 @@ function stretchRound(text: Uint8Array, at: number): { readonly from: number; re
   return { from, to };
 }
 
-/** In which alignments of the text, one bit each, the digits at `at` may be ASCII. */
+/** In which alignments of the text, one bit each, the digits at `at` may be ASCII. Without a branch: half are none. */
 function asciiAlignments(text: Uint8Array, at: number): number {
   let alignments = 0xff;
-  for (let index = at; index < at + PROBE32.digits && alignments !== 0; index += 1) {
+  for (let index = at; index < at + PROBE32.digits; index += 1) {
     alignments &= ASCII_ALIGNMENTS[((index & 7) << 8) | (text[index] ?? 0)] ?? 0;
   }
   return alignments;
@@ -349,7 +359,7 @@ function keepTexts({ text, placeOf, arena }: Unfolding, from: number, to: number
     const byteClass = CLASS_OF[byte] ?? 0;
     state = NEXT[state * 8 + byteClass] ?? NOISE;
     if (state === NOISE) {
-      if (end - start >= LEAST_READING) {
+      if (end - start >= LEAST_READING && !isEmpty(into, start, end - start)) {
         arena.close(end - start, placeOf(from), placeOf(index + 1));
         ({ into, at: start } = arena.reserve(most));
       }
@@ -363,5 +373,7 @@ function keepTexts({ text, placeOf, arena }: Unfolding, from: number, to: number
     into[end] = byte;
     end += 1;
   }
-  if (end - start >= LEAST_READING) arena.close(end - start, placeOf(from), placeOf(to));
+  if (end - start >= LEAST_READING && !isEmpty(into, start, end - start)) {
+    arena.close(end - start, placeOf(from), placeOf(to));
+  }
 }

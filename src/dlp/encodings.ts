@@ -3,13 +3,14 @@
  * in any way, so `known-values.ts` decodes them instead. Hex is matched on a case-folded view. What `deep-scanner.ts`
  * finds is `separated`, `nested` or a `piece`.
  */
-export type Encoding = 'raw' | 'percent' | 'base64' | 'hex' | 'reversed' | 'separated' | 'nested' | 'piece';
+export type Encoding = 'raw' | 'percent' | 'base64' | 'base32' | 'hex' | 'reversed' | 'separated' | 'nested' | 'piece';
 export interface EncodedPattern {
-  readonly encoding: 'raw' | 'base64' | 'hex' | 'reversed';
+  readonly encoding: 'raw' | 'base64' | 'base32' | 'hex' | 'reversed';
   readonly bytes: Uint8Array;
 }
 
 const STANDARD = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 const URL_SAFE = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
 export function patternsOf(value: string): readonly EncodedPattern[] {
@@ -26,27 +27,31 @@ export function byteReadings(text: string): readonly Uint8Array[] {
 
 function patternsOfBytes(bytes: Uint8Array): readonly EncodedPattern[] {
   const base64 = [STANDARD, URL_SAFE].flatMap((alphabet) =>
-    [0, 1, 2].map((alignment) => base64Core(bytes, alignment, alphabet)),
+    [0, 1, 2].map((alignment) => digitsCore(bytes, alignment, alphabet, 6)),
+  );
+  const base32 = [BASE32, BASE32.toLowerCase()].flatMap((alphabet) =>
+    [0, 1, 2, 3, 4].map((alignment) => digitsCore(bytes, alignment, alphabet, 5)),
   );
   const forward: readonly EncodedPattern[] = [
     { encoding: 'raw', bytes },
     ...[...new Set(base64)].map((text) => ({ encoding: 'base64', bytes: new TextEncoder().encode(text) }) as const),
+    ...[...new Set(base32)].map((text) => ({ encoding: 'base32', bytes: new TextEncoder().encode(text) }) as const),
     { encoding: 'hex', bytes: new TextEncoder().encode(hexOf(bytes)) },
   ];
   return [...forward, { encoding: 'reversed', bytes: bytes.toReversed() }];
 }
 
 /**
- * The characters that the value alone decides when it begins `alignment` bytes into a group of three (RFC 4648
- * section 4): those that also carry bits of its neighbours are left off, and so is padding.
+ * The characters that the value alone decides when it begins `alignment` bytes into a group (RFC 4648, sections 4 and 6):
+ * those that also carry bits of its neighbours are left off, and so is padding.
  */
-function base64Core(bytes: Uint8Array, alignment: number, alphabet: string): string {
+function digitsCore(bytes: Uint8Array, alignment: number, alphabet: string, width: number): string {
   const firstBit = alignment * 8;
   const endBit = firstBit + bytes.length * 8;
   let text = '';
-  for (let sextet = Math.ceil(firstBit / 6); (sextet + 1) * 6 <= endBit; sextet += 1) {
+  for (let digit = Math.ceil(firstBit / width); (digit + 1) * width <= endBit; digit += 1) {
     let index = 0;
-    for (let bit = sextet * 6; bit < sextet * 6 + 6; bit += 1) {
+    for (let bit = digit * width; bit < (digit + 1) * width; bit += 1) {
       const at = bit - firstBit;
       index = index * 2 + (((bytes[at >> 3] ?? 0) >> (7 - (at & 7))) & 1);
     }

@@ -41,7 +41,7 @@ for (const [letter, byte] of [
   SIMPLE[letter.charCodeAt(0)] = byte;
 }
 
-export const isEscape = (byte: number): boolean => byte === PERCENT || byte === BACKSLASH || byte === AMPERSAND;
+const isEscape = (byte: number): boolean => byte === PERCENT || byte === BACKSLASH || byte === AMPERSAND;
 
 /** Whether an escape may begin in it: a `%` before anything but hex, or a lone `&`, is nobody's. */
 export function hasEscape(bytes: Uint8Array): boolean {

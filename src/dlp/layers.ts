@@ -1,8 +1,8 @@
 import { Arena, LEAST_READING } from './arena.ts';
 import { findMatches } from './block-shift.ts';
 import type { DeepTables } from './deep-tables.ts';
-import { addDigits, BASE64, forEachStretch, HEX, type PlaceOf } from './digits.ts';
-import { isEscape, unescapeBytes, unquoteBytes } from './escapes.ts';
+import { addDigits, addWide, BASE64, forEachStretch, HEX, type PlaceOf } from './digits.ts';
+import { unescapeBytes, unquoteBytes } from './escapes.ts';
 import type { FindingRule, KnownValues } from './known-values.ts';
 import { PieceView } from './pieces.ts';
 import { placeLetters, SKELETON_START, writeSkeleton } from './skeleton.ts';
@@ -62,7 +62,8 @@ export class Layers {
       arena.clear();
       const [outer, place] = [above, placeAbove];
       unfoldInto(outer, place, arena);
-      forEachStretch(outer, BASE64, PACKED_DIGITS, (from, to) => {
+      forEachStretch(outer, BASE64, LONG_DIGITS, (from, to) => {
+        addWide(outer, from, to, place, arena);
         onStretch({ text: outer, from, to, placeOf: place, outermost: outer === text });
       });
       if (arena.length === 0) return goesOn;
@@ -111,8 +112,8 @@ function letterAt(bytes: Uint8Array, number: number): number {
   return place;
 }
 
-/** Packed data takes no fewer. */
-const PACKED_DIGITS = 24;
+/** Packed data, and texts of wide characters, take no fewer. */
+const LONG_DIGITS = 20;
 
 function unfoldInto(text: Uint8Array, placeOf: PlaceOf, arena: Arena): void {
   addDigits(text, placeOf, arena);
@@ -127,14 +128,14 @@ function unfoldInto(text: Uint8Array, placeOf: PlaceOf, arena: Arena): void {
   }
 }
 
-const [PERCENT, AMPERSAND, EQUALS] = [37, 38, 61];
+const [PERCENT, AMPERSAND, EQUALS, BACKSLASH] = [37, 38, 61, 92];
 const WORD = Uint8Array.from({ length: 256 }, (_, byte) => {
   const letter = (byte >= 48 && byte <= 57) || (byte >= 65 && byte <= 90) || (byte >= 97 && byte <= 122);
   return letter || '+/:-_=%&#;\\.~{}'.includes(String.fromCharCode(byte)) ? 1 : 0;
 });
 export const isWord = (byte: number): boolean => WORD[byte] === 1;
 
-const MAY_ESCAPE = Uint8Array.from({ length: 256 }, (_, byte) => (isEscape(byte) || byte === EQUALS ? 1 : 0));
+const ESCAPES = [BACKSLASH, PERCENT, AMPERSAND, EQUALS];
 
 interface Span {
   readonly from: number;
@@ -146,19 +147,19 @@ const RUN_SHORTEST = 11;
 
 /** The runs that hold an escape, of any kind. Texts hold few: they are found by it, not by their letters. */
 function escapedRuns(text: Uint8Array): readonly Span[] {
-  const runs: Span[] = [];
-  let to = 0;
-  const { length } = text;
-  for (let at = 0; at < length; at += 1) {
-    if (MAY_ESCAPE[text[at] ?? 0] === 0 || !isLikely(text, at)) continue;
-    let from = at;
-    while (from > to && isWord(text[from - 1] ?? 0)) from -= 1;
-    to = at + 1;
-    while (to < length && isWord(text[to] ?? 0)) to += 1;
-    if (to - from >= RUN_SHORTEST) runs.push({ from, to });
-    at = to - 1;
+  const runs = new Map<number, Span>();
+  for (const escape of ESCAPES) {
+    let to = 0;
+    for (let at = text.indexOf(escape); at !== -1; at = text.indexOf(escape, Math.max(at + 1, to))) {
+      if (!isLikely(text, at)) continue;
+      let from = at;
+      while (from > to && isWord(text[from - 1] ?? 0)) from -= 1;
+      to = at + 1;
+      while (to < text.length && isWord(text[to] ?? 0)) to += 1;
+      if (to - from >= RUN_SHORTEST) runs.set(from, { from, to });
+    }
   }
-  return runs;
+  return [...runs.values()];
 }
 
 /** Assignments and percentages are everywhere: what follows tells them from an escape. */
