@@ -9,7 +9,7 @@ import {
   type ScanProgress,
 } from './known-values.ts';
 import { isWord, Layers } from './layers.ts';
-import { NO_UNPACK, type Unpack } from './packed.ts';
+import type { Unpack } from './packed.ts';
 import { PieceView } from './pieces.ts';
 import { segmentOf, startOf, type Segment } from './segment.ts';
 import { SkeletonView } from './skeleton-view.ts';
@@ -37,7 +37,7 @@ const PACKED_DEPTH = 3;
 interface DeepOptions {
   /** What is scanned leaves the bottle: short pieces of values are remembered. */
   readonly leaves: boolean;
-  readonly unpack?: Unpack;
+  readonly unpack?: Unpack | null;
   readonly packedDepth?: number;
 }
 
@@ -109,7 +109,7 @@ class DeepScanner implements BodyScanner {
   #findings: Finding[] = [];
 
   constructor(known: KnownValues, place: string, options: DeepOptions) {
-    const { leaves, unpack = NO_UNPACK } = options;
+    const { leaves, unpack = null } = options;
     this.#options = options;
     this.#unpacker = new Unpacker(unpack);
     this.#known = known;

@@ -1,4 +1,4 @@
-import { HEX } from './digits.ts';
+import { HEX } from './digit-codes.ts';
 import { joinSegments, segmentOf, sliceSegment, type Segment } from './segment.ts';
 
 /**

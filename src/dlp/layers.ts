@@ -1,7 +1,8 @@
 import { Arena, LEAST_READING } from './arena.ts';
 import { findMatches } from './block-shift.ts';
 import type { DeepTables } from './deep-tables.ts';
-import { addDigits, addWide, BASE64, forEachStretch, HEX, type PlaceOf } from './digits.ts';
+import { BASE64, forEachStretch, HEX } from './digit-codes.ts';
+import { addDigits, addWide, type PlaceOf } from './digits.ts';
 import { unescapeBytes, unquoteBytes } from './escapes.ts';
 import type { FindingRule, KnownValues } from './known-values.ts';
 import { PieceView } from './pieces.ts';

@@ -1,9 +1,8 @@
 import { LIMITS, KiB, MiB } from '../kernel/limits.ts';
-import { decodeDigits, type DigitCode, B16, B32, B64 } from './digits.ts';
+import { decodeDigits, type DigitCode, B16, B32, B64 } from './digit-codes.ts';
 
 /** How data may be packed. `raw` is deflate without a header. */
-export const PACKINGS = ['gzip', 'deflate', 'zstd', 'br', 'raw'] as const;
-export type Packing = (typeof PACKINGS)[number];
+export type Packing = 'gzip' | 'deflate' | 'zstd' | 'br' | 'raw';
 
 export type Unpacked =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
@@ -13,8 +12,6 @@ export type Unpacked =
 
 /** Undoes a packing at once; data that is cut short gives what it holds so far. */
 export type Unpack = (packing: Packing, bytes: Uint8Array, limitBytes: number) => Unpacked;
-
-export const NO_UNPACK: Unpack = () => ({ kind: 'none' });
 
 /** What the first bytes say about it. Brotli and raw deflate say nothing. */
 export function packingOf(bytes: Uint8Array): Packing | null {

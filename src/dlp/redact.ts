@@ -19,15 +19,24 @@ export function redactText(screen: Screen, text: string): string {
 
 /** Null when there is nothing to redact. */
 function redactBytes(screen: Screen, bytes: Uint8Array, decode: (bytes: Uint8Array) => string): string | null {
-  const spans = mergeSpans(uncovered(screenBytes(screen, bytes, 'text')));
+  const spans = spansOf(screenBytes(screen, bytes, 'text'));
   if (spans.length === 0) return null;
   let redacted = '';
   let at = 0;
-  for (const { start, end, names } of spans) {
-    redacted += `${decode(bytes.subarray(at, start))}[redacted ${[...names].sort().join(', ')}]`;
-    at = end;
+  for (const span of spans) {
+    redacted += decode(bytes.subarray(at, span.start)) + markOf(span);
+    at = span.end;
   }
   return redacted + decode(bytes.subarray(at));
+}
+
+/** What stands in the place of what was found. It has no character that a string, a field or a header could not have. */
+export function markOf({ names }: RedactedSpan): string {
+  return `[redacted ${[...names].sort().join(', ')}]`;
+}
+
+export function spansOf(findings: readonly Hit[]): readonly RedactedSpan[] {
+  return mergeSpans(uncovered(findings));
 }
 
 function textOfBytes(bytes: Uint8Array): string {
@@ -45,14 +54,14 @@ function uncovered(hits: readonly Hit[]): readonly Hit[] {
   );
 }
 
-interface Span {
+export interface RedactedSpan {
   readonly start: number;
   readonly end: number;
   readonly names: ReadonlySet<string>;
 }
 
-function mergeSpans(findings: readonly Hit[]): readonly Span[] {
-  const spans: Span[] = [];
+function mergeSpans(findings: readonly Hit[]): readonly RedactedSpan[] {
+  const spans: RedactedSpan[] = [];
   for (const { start, end, name } of [...findings].sort((left, right) => left.start - right.start)) {
     const last = spans.at(-1);
     if (last !== undefined && start < last.end) {

@@ -1,7 +1,7 @@
 import { byteReadings } from './encodings.ts';
 import { createDeepScanner, deepScanText } from './deep-scanner.ts';
 import type { Finding, KnownValues } from './known-values.ts';
-import { NO_UNPACK, type Unpack } from './packed.ts';
+import type { Unpack } from './packed.ts';
 import { scanTokens, TokenScanner, type TokenFinding, type TokenScannerParts } from './token-scanner.ts';
 
 /** What something that leaves is looked through for: values of this bottle, and formats of credentials. */
@@ -11,7 +11,7 @@ export interface Screen {
   /** What is looked through leaves the bottle: pieces of values that are too short to be told are remembered. */
   readonly leaves?: boolean;
   /** How packed data within a text is undone. */
-  readonly unpack?: Unpack;
+  readonly unpack?: Unpack | null;
 }
 
 /** A credential by its format alone. Its rule's id is its name; the fingerprint is keyed (SECURITY S25). */
@@ -38,7 +38,7 @@ export interface Scanner {
   end(): ScreenProgress;
 }
 
-export function createScanner({ known, tokens, leaves = false, unpack = NO_UNPACK }: Screen, place: string): Scanner {
+export function createScanner({ known, tokens, leaves = false, unpack = null }: Screen, place: string): Scanner {
   const scanners: Scanner[] = [];
   if (known !== null && known.size > 0) scanners.push(createDeepScanner(known, place, { leaves, unpack }));
   if (tokens !== null) scanners.push(new PlacedTokens(tokens, place));
@@ -97,7 +97,7 @@ function hitOf({ rule, start, end, mark }: TokenFinding, place: string): TokenHi
 
 /** All hits in a text, whichever bytes it stands for. */
 export function screenText(
-  { known, tokens, leaves = false, unpack = NO_UNPACK }: Screen,
+  { known, tokens, leaves = false, unpack = null }: Screen,
   text: string,
   place: string,
 ): readonly Hit[] {

@@ -218,3 +218,13 @@ function letterOf(point: number): number {
   const plain = String.fromCodePoint(point).normalize('NFKD').codePointAt(0) ?? 0;
   return plain < 128 ? (ASCII_LETTERS[plain] ?? 0) : 0;
 }
+
+/** The text with the letters that only look like ASCII written in it. */
+export function foldLetters(text: string): string {
+  let folded = '';
+  for (const character of text) {
+    const alike = LOOK_ALIKES.get(character.codePointAt(0) ?? 0);
+    folded += alike === undefined ? character : String.fromCharCode(alike);
+  }
+  return folded;
+}

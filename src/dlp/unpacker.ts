@@ -1,6 +1,14 @@
 import { KiB, LIMITS } from '../kernel/limits.ts';
 import type { DigitStretch } from './layers.ts';
-import { DigitCollector, packedDigits, packingOf, unpackedLimit, type Packing, type Unpack } from './packed.ts';
+import {
+  DigitCollector,
+  packedDigits,
+  packingOf,
+  unpackedLimit,
+  type Packing,
+  type Unpack,
+  type Unpacked,
+} from './packed.ts';
 
 /** Digits that say nothing about how they are packed are tried so often, and once more for so many bytes. */
 const TRIES_FREE = 64;
@@ -22,7 +30,7 @@ export interface UnpackedPart {
  * or of one of its parts. It is collected whole, so what holds it back is asked for by `heldFrom`.
  */
 export class Unpacker {
-  readonly #unpack: Unpack;
+  readonly #unpack: Unpack | null;
   #digits: DigitCollector | null = null;
   #raw: RawCollector | null = null;
   #tail = new Uint8Array(0);
@@ -34,7 +42,8 @@ export class Unpacker {
   #known = 0;
   #rawKnown = 0;
 
-  constructor(unpack: Unpack) {
+  /** Null: nothing is unpacked. */
+  constructor(unpack: Unpack | null) {
     this.#unpack = unpack;
   }
 
@@ -52,6 +61,7 @@ export class Unpacker {
 
   /** The stream as it is. */
   pushRaw(block: Uint8Array): void {
+    if (this.#unpack === null) return;
     const before = this.#tail;
     const text = before.length === 0 ? block : joined(before, block);
     const textStart = this.#pushed - before.length;
@@ -112,6 +122,7 @@ export class Unpacker {
 
   /** Digits of a text; true while they may go on with what comes next. */
   pushStretch({ text, from, to, placeOf, outermost }: DigitStretch, final: boolean): boolean {
+    if (this.#unpack === null) return false;
     if (this.#digits !== null && outermost) return true;
     if (outermost && placeOf(from) < this.#known) return false;
     const kind = packedDigits(text, from, to);
@@ -169,12 +180,14 @@ export class Unpacker {
   #judgeUnnamed(collector: DigitCollector): void {
     if (collector.length > UNNAMED_DIGITS * 2) return;
     const bytes = collector.bytes();
-    const unpacks = UNNAMED.some(
-      (packing) => this.#unpack(packing, bytes, unpackedLimit(bytes.length)).kind !== 'none',
-    );
+    const unpacks = UNNAMED.some((packing) => this.#undo(packing, bytes).kind !== 'none');
     if (unpacks) return;
     this.#known = collector.next;
     this.#digits = null;
+  }
+
+  #undo(packing: Packing, bytes: Uint8Array): Unpacked {
+    return this.#unpack?.(packing, bytes, Math.min(this.#budget, unpackedLimit(bytes.length))) ?? { kind: 'none' };
   }
 
   #mayTry(): boolean {
@@ -184,7 +197,7 @@ export class Unpacker {
 
   #open(packing: Packing | null, bytes: Uint8Array, start: number, end: number): void {
     for (const way of packing === null ? UNNAMED : [packing]) {
-      const unpacked = this.#unpack(way, bytes, Math.min(this.#budget, unpackedLimit(bytes.length)));
+      const unpacked = this.#undo(way, bytes);
       if (unpacked.kind === 'none' || (unpacked.kind === 'bytes' && unpacked.bytes.length === 0)) continue;
       const opened = unpacked.kind === 'bytes' ? unpacked.bytes : null;
       this.#budget -= opened?.length ?? 0;

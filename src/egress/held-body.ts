@@ -114,7 +114,8 @@ export class HeldBody implements OutboundBody {
 
   /** What comes out of the decoders is scanned and dropped: a body that unfolds takes no more room than it came with. */
   async #inspect(): Promise<Refused | null> {
-    const raw = new PacedScanner(createScanner(this.#screen, 'body'));
+    // As it comes it is one packed whole, which the decoders undo.
+    const raw = new PacedScanner(createScanner({ ...this.#screen, unpack: null }, 'body'));
     const decoded = new PacedScanner(createScanner(this.#screen, 'body'));
     const refused = await takeIn(this.#reader, this.#held, async (blocks) => {
       return (await scanBlocks(raw, blocks)) ?? scanDecoded(decoded, await this.#decoders.push(blocks));
