@@ -12,6 +12,7 @@ import { isWord, Layers } from './layers.ts';
 import type { Unpack } from './packed.ts';
 import { PieceView } from './pieces.ts';
 import { segmentOf, startOf, type Segment } from './segment.ts';
+import { IS_NOISE } from './skeleton.ts';
 import { SkeletonView } from './skeleton-view.ts';
 import { Unpacker } from './unpacker.ts';
 import { View } from './view.ts';
@@ -27,6 +28,11 @@ const WORK_FREE = 1024 * 1024;
 const OPEN_CHARS = 5;
 /** What is looked at in one go: what is in the processor's cache is looked at fastest. */
 const BLOCK_BYTES = 32 * 1024;
+/** Bytes that are judged together for whether they are a text, and how many of a quarter of them say that they are none. */
+const PART_BYTES = 512;
+const NOISE_IN_PART = 8;
+/** Of what is no text so much is searched at a time: escapes in it that are none cost no more than that. */
+const NOISE_BYTES = 4 * 1024;
 /** A word that goes on beyond this is looked at in parts, which overlap. */
 const WINDOW_BYTES = 16 * 1024;
 const OVERLAP_BYTES = 4 * 1024;
@@ -123,12 +129,14 @@ class DeepScanner implements BodyScanner {
   }
 
   push(chunk: Uint8Array): ScanProgress {
-    let plain = this.#plain.push(chunk.subarray(0, BLOCK_BYTES));
-    this.#pushBlock(chunk.subarray(0, BLOCK_BYTES), plain);
-    for (let at = BLOCK_BYTES; at < chunk.length; at += BLOCK_BYTES) {
-      const block = chunk.subarray(at, at + BLOCK_BYTES);
-      plain = this.#plain.push(block);
-      this.#pushBlock(block, plain);
+    let plain = this.#plain.push(chunk.subarray(0, 0));
+    for (let at = 0; at < chunk.length;) {
+      const noisy = isNoisy(chunk, at);
+      let to = at + PART_BYTES;
+      while (to < chunk.length && to - at < BLOCK_BYTES && isNoisy(chunk, to) === noisy) to += PART_BYTES;
+      const block = chunk.subarray(at, Math.min(to, chunk.length));
+      plain = noisy ? this.#pushNoise(block) : this.#pushText(block);
+      at = to;
     }
     this.#judgeWord();
     return this.#progress(plain, this.#heldFrom(plain.certain));
@@ -137,22 +145,35 @@ class DeepScanner implements BodyScanner {
   end(): ScanProgress {
     const plain = this.#plain.end();
     this.#findings.push(...plain.findings);
-    if (this.#unescaped !== null) this.#look(this.#pushUnescaped(this.#unescaped, this.#unescaped.unescaper.flush()));
-    this.#lookAtWord(true);
-    this.#word = NO_WORD;
+    this.#endText();
     this.#unpacker.end();
     this.#lookIntoPacked();
     return this.#progress(plain, this.#pushed);
   }
 
-  #pushBlock(block: Uint8Array, plain: ScanProgress): void {
+  /** Bytes of an image, of an archive: nobody takes escapes off them, or decodes a word of theirs. */
+  #pushNoise(block: Uint8Array): ScanProgress {
+    let plain = this.#plain.push(block.subarray(0, NOISE_BYTES));
+    this.#findings.push(...plain.findings);
+    for (let at = NOISE_BYTES; at < block.length; at += NOISE_BYTES) {
+      plain = this.#plain.push(block.subarray(at, at + NOISE_BYTES));
+      this.#findings.push(...plain.findings);
+    }
+    this.#endText();
+    this.#unpacker.pushRaw(block);
+    this.#pushLetters(block);
+    this.#pushed += block.length;
+    this.#lookIntoPacked();
+    return plain;
+  }
+
+  #pushText(block: Uint8Array): ScanProgress {
+    const plain = this.#plain.push(block);
     this.#findings.push(...plain.findings);
     const segment = segmentOf(block, this.#pushed);
     this.#unpacker.pushRaw(block);
     if (this.#unescaped === null && hasEscape(block)) this.#unescaped = this.#beginUnescaped();
-    this.#pieces.push(block, this.#pushed, this.#reportPiece);
-    const { start } = segment;
-    this.#letters.push(block, (at) => start + at, this.#reportLetters);
+    this.#pushLetters(block);
     const text =
       this.#unescaped === null
         ? segment
@@ -161,6 +182,21 @@ class DeepScanner implements BodyScanner {
     this.#pushed += block.length;
     this.#dropUnescaped();
     this.#lookIntoPacked();
+    return plain;
+  }
+
+  #pushLetters(block: Uint8Array): void {
+    const start = this.#pushed;
+    this.#pieces.push(block, start, this.#reportPiece);
+    this.#letters.push(block, (at) => start + at, this.#reportLetters);
+  }
+
+  /** The text that was open is at its end. */
+  #endText(): void {
+    if (this.#unescaped !== null) this.#look(this.#pushUnescaped(this.#unescaped, this.#unescaped.unescaper.flush()));
+    this.#unescaped = null;
+    this.#lookAtWord(true);
+    this.#word = NO_WORD;
   }
 
   /** Its views begin with what those of the stream hold open. */
@@ -309,6 +345,15 @@ class DeepScanner implements BodyScanner {
     this.#released = Math.max(this.#released, Math.min(plain.release, certain, this.#barrier));
     return { release: this.#released, certain, findings };
   }
+}
+
+/** Whether the part at `from` has more control characters than any text; every fourth byte tells. */
+function isNoisy(bytes: Uint8Array, from: number): boolean {
+  const to = from + PART_BYTES;
+  if (to > bytes.length) return false;
+  let noise = 0;
+  for (let at = from; at < to; at += 4) noise += IS_NOISE[bytes[at] ?? 0] ?? 0;
+  return noise >= NOISE_IN_PART;
 }
 
 const WHOLE: ReadonlySet<Encoding> = new Set(['raw', 'percent', 'base64', 'base32', 'hex', 'reversed']);

@@ -220,17 +220,17 @@ const WIDE32_SHORTEST = 26;
 function addBase32(unfolding: Unfolding): void {
   const { text } = unfolding;
   const last = text.length - PROBE32.digits;
-  let keptTo = 0;
   let kept = 0;
+  let keptTo = 0;
   for (let at = 0; at <= last; at += PROBE32.step) {
-    const found = asciiAlignments(text, at);
+    if (at + PROBE32.digits > keptTo) kept = 0;
+    const found = asciiAlignments(text, at) & ~kept;
     if (found === 0) continue;
     const { from, to } = stretchRound(text, at);
-    if (from >= keptTo) kept = 0;
-    keptTo = to;
     for (let skip = 0; skip < 8; skip += 1) {
-      if (((found & ~kept) >> skip) & 1) keepTexts(unfolding, from + ((skip - from) & 7), to, B32);
+      if (((found >> skip) & 1) === 1) keepTexts(unfolding, from + ((skip - from) & 7), to, B32);
     }
+    keptTo = kept === 0 ? to : Math.min(keptTo, to);
     kept |= found;
   }
   forEachStretch(text, BASE32, WIDE32_SHORTEST, (from, to) => {
@@ -239,14 +239,14 @@ function addBase32(unfolding: Unfolding): void {
   });
 }
 
-/** The longest that is read of one stretch: what lies further on is looked at there. */
-const REACH32 = 512;
+/** How much is read of one stretch: what lies further on is looked at there. */
+const REACH32 = { before: 64, after: 512 } as const;
 
 function stretchRound(text: Uint8Array, at: number): { readonly from: number; readonly to: number } {
   let from = at;
-  while (from > 0 && from > at - REACH32 && (BASE32[text[from - 1] ?? 0] ?? -1) !== -1) from -= 1;
+  while (from > 0 && from > at - REACH32.before && (BASE32[text[from - 1] ?? 0] ?? -1) !== -1) from -= 1;
   let to = at;
-  while (to < text.length && to < at + REACH32 && (BASE32[text[to] ?? 0] ?? -1) !== -1) to += 1;
+  while (to < text.length && to < at + REACH32.after && (BASE32[text[to] ?? 0] ?? -1) !== -1) to += 1;
   return { from, to };
 }
 

@@ -123,7 +123,7 @@ const isLetter = (point: number): boolean =>
   (point >= 48 && point <= 57) || (point >= 65 && point <= 90) || (point >= 97 && point <= 122);
 const ASCII_LETTERS = Uint8Array.from({ length: 256 }, (_, point) => (isLetter(point) ? point : 0));
 /** Control characters, and bytes that UTF-8 has nowhere. UTF-16 is full of zero bytes. */
-const IS_NOISE = Uint8Array.from({ length: 256 }, (_, byte) =>
+export const IS_NOISE = Uint8Array.from({ length: 256 }, (_, byte) =>
   (byte > 0 && byte < 32 && byte !== 9 && byte !== 10 && byte !== 13) || byte === 0xc0 || byte === 0xc1 || byte > 0xf4
     ? 1
     : 0,

@@ -18,6 +18,8 @@ export function ruleOf({ rule, name }: Hit): string {
       return `known value ${name}`;
     case 'placeholder':
       return `stand-in ${name}`;
+    case 'unscannable':
+      return `unscannable: ${name}`;
   }
 }
 
