@@ -1,4 +1,5 @@
 import { deepTablesOf, type DeepTables } from './deep-tables.ts';
+import { distinct } from './distinct.ts';
 import { byteReadings, type Encoding } from './encodings.ts';
 import { hasEscape, Unescaper } from './escapes.ts';
 import {
@@ -12,7 +13,7 @@ import { isWord, Layers } from './layers.ts';
 import type { Unpack } from './packed.ts';
 import { PieceView } from './pieces.ts';
 import { segmentOf, startOf, type Segment } from './segment.ts';
-import { IS_NOISE } from './skeleton.ts';
+import { isNoisy, PART_BYTES } from './noise.ts';
 import { SkeletonView } from './skeleton-view.ts';
 import { Unpacker } from './unpacker.ts';
 import { View } from './view.ts';
@@ -28,9 +29,6 @@ const WORK_FREE = 1024 * 1024;
 const OPEN_CHARS = 5;
 /** What is looked at in one go: what is in the processor's cache is looked at fastest. */
 const BLOCK_BYTES = 32 * 1024;
-/** Bytes that are judged together for whether they are a text, and how many of a quarter of them say that they are none. */
-const PART_BYTES = 512;
-const NOISE_IN_PART = 8;
 /** Of what is no text so much is searched at a time: escapes in it that are none cost no more than that. */
 const NOISE_BYTES = 4 * 1024;
 /** A word that goes on beyond this is looked at in parts, which overlap. */
@@ -345,37 +343,6 @@ class DeepScanner implements BodyScanner {
     this.#released = Math.max(this.#released, Math.min(plain.release, certain, this.#barrier));
     return { release: this.#released, certain, findings };
   }
-}
-
-/** Whether the part at `from` has more control characters than any text; every fourth byte tells. */
-function isNoisy(bytes: Uint8Array, from: number): boolean {
-  const to = from + PART_BYTES;
-  if (to > bytes.length) return false;
-  let noise = 0;
-  for (let at = from; at < to; at += 4) noise += IS_NOISE[bytes[at] ?? 0] ?? 0;
-  return noise >= NOISE_IN_PART;
-}
-
-const WHOLE: ReadonlySet<Encoding> = new Set(['raw', 'percent', 'base64', 'base32', 'hex', 'reversed']);
-
-/** One for each value and place: a part of a value says nothing that the whole, or another value's whole, does not. */
-function distinct(all: readonly Finding[]): readonly Finding[] {
-  if (all.length < 2) return all;
-  const whole = all.filter(({ encoding }) => WHOLE.has(encoding));
-  const parts = all.filter(
-    ({ encoding, start, end }) =>
-      !WHOLE.has(encoding) && !whole.some((other) => other.start <= start && end <= other.end),
-  );
-  const found = [...whole];
-  for (const part of parts.sort((left, right) => left.start - right.start)) {
-    const before = found.findIndex(
-      (other) => other.name === part.name && part.start <= other.end && other.start <= part.end,
-    );
-    const other = found[before];
-    if (other === undefined) found.push(part);
-    else if (!WHOLE.has(other.encoding)) found[before] = { ...other, end: Math.max(other.end, part.end) };
-  }
-  return found.sort((left, right) => left.end - right.end || left.start - right.start);
 }
 
 /** A piece may begin in what was pushed before. */
