@@ -76,6 +76,7 @@ const CLOCK_BANS = ['Date', 'performance', 'setTimeout', 'setInterval', 'process
 /** Entry files of processes that we start: they own their process, and nothing else does. */
 const ENTRIES = [
   'src/egress/main.ts',
+  'src/platform/service-process.ts',
   'src/gitgate/main.ts',
   'src/bundle/init.ts',
   'src/backends/bubblewrap/netns-helper.ts',

@@ -10,4 +10,5 @@ export const ENTRIES: Readonly<Record<AssetName, string>> = {
   'netns-helper.js': 'src/backends/bubblewrap/netns-helper.ts',
   'probe.js': 'src/backends/probe/main.ts',
   'pty-helper.js': 'src/platform/pty-helper.ts',
+  'supervise.js': 'src/supervise/main.ts',
 };

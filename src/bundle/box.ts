@@ -19,6 +19,8 @@ export interface BoxRequest {
   readonly control: string | null;
   /** Host directory for what it holds on disk. */
   readonly spill: string | null;
+  /** Host directory that it may only read. */
+  readonly shown?: string;
   /** How many descriptors of its own it gets. */
   readonly descriptors: number;
   /** Started by root: where a uid for this process alone comes from. */
@@ -50,6 +52,7 @@ export async function boxProcess(request: BoxRequest, scope: Scope): Promise<Box
     remoteUpstreams: request.remoteUpstreams ?? false,
     controlDirectory: control,
     spillDirectory: spill,
+    shownDirectory: request.shown ?? null,
     filterFd: filter === null ? null : filterFdAfter(descriptors),
     dropTo: request.allocateUid === null ? null : await dropPrivileges(request, nodeBinary, request.allocateUid, scope),
   };
@@ -60,7 +63,7 @@ export async function boxProcess(request: BoxRequest, scope: Scope): Promise<Box
 }
 
 async function dropPrivileges(
-  { kind, script, control, spill, stageRoot }: BoxRequest,
+  { kind, script, control, spill, shown, stageRoot }: BoxRequest,
   nodeBinary: string,
   allocateUid: AllocateUid,
   scope: Scope,
@@ -79,6 +82,7 @@ async function dropPrivileges(
     fs.chownSync(spill, uid, uid);
     staged.push({ source: spill, name: 'spill' });
   }
+  if (shown !== undefined) staged.push({ source: shown, name: 'shown' });
   const directory = path.join(stageRoot, `stage-${kind}`);
   prepareStage(directory, staged);
   return { uid, stage: planStage(directory, staged) };

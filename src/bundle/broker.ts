@@ -36,6 +36,8 @@ export interface ServicePlan extends BundleProcess {
   readonly descriptors: readonly number[];
   /** What goes into the service's secret pipe, as text. Init keeps it for restarts; the broker does not. */
   readonly document: string;
+  /** The bundle is ready without it: what calls it meanwhile waits at its listener. */
+  readonly late?: true;
   /** Makes good what an instance that was killed may have left; called before each start. */
   readonly beforeStart?: () => void;
 }
@@ -112,7 +114,7 @@ class Broker implements RunningBundle {
     }, readyTimeoutMs);
     for (const line of unboxedLines(init, services)) this.#onLog('bundle', line);
     this.#init = this.#startInit(init, { services: services.map(({ name, document }) => ({ name, document })) });
-    for (const plan of this.#services.values()) this.#startEarly(plan);
+    for (const plan of this.#services.values()) if (plan.late !== true) this.#startEarly(plan);
   }
 
   stop(): Promise<BundleExit> {
@@ -272,7 +274,8 @@ class Broker implements RunningBundle {
   }
 
   #late(): readonly ServiceName[] {
-    return [...this.#services.keys()].filter((name) => !this.#everReady.has(name));
+    const awaited = [...this.#services.values()].filter(({ late }) => late !== true);
+    return awaited.map(({ name }) => name).filter((name) => !this.#everReady.has(name));
   }
 
   #becameReady(): void {

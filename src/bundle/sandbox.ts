@@ -5,7 +5,7 @@ import type { Stage } from '../platform/staging.ts';
  * namespaces, a read-only system of libraries only, no home, nothing inherited. Only the gateway sees a network, and the
  * git gate where an upstream is on another machine; only that one sees programs, for it runs git.
  */
-export const PROCESS_KINDS = ['init', 'egress', 'git-gate'] as const;
+export const PROCESS_KINDS = ['init', 'egress', 'git-gate', 'supervise'] as const;
 export type ProcessKind = (typeof PROCESS_KINDS)[number];
 
 /** Where things are found inside the box. */
@@ -14,6 +14,7 @@ export const BOXED = {
   script: '/opt/bot-bottle/service.js',
   control: '/control',
   spill: '/spill',
+  shown: '/shown',
   empty: '/empty',
 } as const;
 
@@ -29,6 +30,8 @@ export interface SandboxFacts {
   readonly controlDirectory: string | null;
   /** Host directory that becomes `/spill`, for the one service that holds what memory should not. */
   readonly spillDirectory: string | null;
+  /** Host directory that becomes `/shown`, to be read only. */
+  readonly shownDirectory?: string | null;
   /** Descriptor that the system call filter is read from; null where the filter does not know the machine. */
   readonly filterFd: number | null;
   /** Started by root: the host uid this process gets, and the stage that shows it our files. */
@@ -143,6 +146,7 @@ function namespaces(kind: ProcessKind, facts: SandboxFacts): readonly string[] {
 function mounts(kind: ProcessKind, facts: SandboxFacts): readonly string[] {
   const control = facts.controlDirectory;
   const spill = facts.spillDirectory;
+  const readable = facts.shownDirectory ?? null;
   return [
     ...facts.libraries.flatMap((system) =>
       system.kind === 'link' ? ['--symlink', system.target, system.path] : ['--ro-bind', system.path, system.path],
@@ -166,6 +170,7 @@ function mounts(kind: ProcessKind, facts: SandboxFacts): readonly string[] {
     BOXED.empty,
     ...(control === null ? [] : ['--bind', shown(facts, control, 'control'), BOXED.control]),
     ...(spill === null ? [] : ['--bind', shown(facts, spill, 'spill'), BOXED.spill]),
+    ...(readable === null ? [] : ['--ro-bind', shown(facts, readable, 'shown'), BOXED.shown]),
     '--remount-ro',
     '/dev',
     '--remount-ro',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DECISIONS, REASONS } from '../schema/decision.ts';
+import { MAX_REASON, SCOPES } from '../schema/proposal.ts';
 
 /** Commander hands over loosely typed options; each command reads its own through a schema. */
 const ListenSchema = z.object({ host: z.string(), port: z.int() });
@@ -108,3 +109,27 @@ export const AuditVerifyOptionsSchema = z.object({
 });
 export const AuditShowOptionsSchema = z.object({ json: z.boolean().default(false) });
 export const AuditExportOptionsSchema = z.object({ format: z.enum(['jsonl', 'csv']) });
+
+export const SuperviseOptionsSchema = z.object({
+  watch: z.boolean().default(false),
+  exec: z.string().optional(),
+  json: z.boolean().default(false),
+});
+export const SuperviseListOptionsSchema = z.object({
+  all: z.boolean().default(false),
+  json: z.boolean().default(false),
+});
+export const ApproveOptionsSchema = z.object({
+  scope: z.enum(SCOPES),
+  narrow: z.string().optional(),
+  digest: z.string().optional(),
+  host: z.string().optional(),
+  note: z.string().max(MAX_REASON),
+  json: z.boolean().default(false),
+});
+export const RejectOptionsSchema = z.object({
+  note: z.string().max(MAX_REASON),
+  all: z.boolean().default(false),
+  json: z.boolean().default(false),
+});
+export const UndoOptionsSchema = z.object({ json: z.boolean().default(false) });

@@ -13,6 +13,7 @@ import { UNBUILT_COMMANDS } from './commands/unbuilt.ts';
 import type { CliContext } from './context.ts';
 import { addCompletion, addManifests, addWork } from './program-more.ts';
 import { addRecords } from './program-records.ts';
+import { addSupervise } from './program-supervise.ts';
 import { bottleOption, collect, example, parseListen, type Done } from './program-parts.ts';
 import { version } from './version.ts';
 
@@ -51,6 +52,7 @@ export function buildProgram(context: CliContext): (argv: readonly string[]) => 
   addManifests(program, context, done);
   addWork(program, context, done);
   addRecords(program, context, done);
+  addSupervise(program, context, done);
   addCompletion(program, context, done);
   addUnbuilt(program);
 

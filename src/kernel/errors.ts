@@ -39,6 +39,7 @@ export const ERROR_CODES = [
   'migration_failed',
   'cancelled',
   'audit_invalid',
+  'proposal_refused',
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
 

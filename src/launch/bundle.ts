@@ -12,12 +12,15 @@ import type { BottleListener } from '../ports/backend.ts';
 import type { GatewaySecrets } from '../schema/gateway-config.ts';
 import type { BottlePlan } from '../schema/plan.ts';
 import type { BottlePaths, HomePaths } from '../state/paths.ts';
+import { ProposalQueue } from '../supervise/queue.ts';
+import { standingGrants } from './approvals.ts';
 import { keepAudit } from './audit.ts';
 import type { AllocateUid } from './bottle.ts';
-import { serveControl, type BundleControl } from './control.ts';
+import { granted, serveControl, type BundleControl } from './control.ts';
 import { gateService } from './git-gate.ts';
 import { egressDocument, type Handover } from './handover.ts';
 import type { PeerDescriptors } from './peer-watch.ts';
+import { superviseService } from './supervise.ts';
 
 /** The bundle of one bottle, or of the gateway alone: sandboxes planned, descriptors opened, processes started. */
 export interface BottleBundleParts {
@@ -53,7 +56,7 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Bottl
   const onLog = (from: string, line: string): void => {
     fs.writeSync(log, `${systemClock.timestamp()} ${from}: ${line}\n`);
   };
-  keepAudit(
+  const audit = keepAudit(
     {
       home: options.paths,
       slug: options.plan.gateway.slug,
@@ -66,8 +69,9 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Bottl
     scope,
   );
   const { peers } = parts;
+  const supervised = listeners.some(({ role }) => role === 'supervise');
   const watched = peers === undefined ? [] : [peers.company, peers.tcp, peers.tcp6];
-  const own = listeners.flatMap(({ role, fd }) => (role === 'git' ? [] : [{ role, fd }]));
+  const own = listeners.flatMap(({ role, fd }) => (role === 'git' || role === 'supervise' ? [] : [{ role, fd }]));
   const descriptors = [record, ...own.map(({ fd }) => fd), ...watched];
   const common = { allocateUid: options.allocateUid, stageRoot: paths.runtime, stateDirectory: paths.root };
   const init = await boxProcess(
@@ -92,6 +96,8 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Bottl
   };
   const documentOf = (config: BottlePlan['gateway'], secrets: GatewaySecrets): string =>
     egressDocument({ gateway: config }, { secrets }, roles, directories, peers?.uid ?? null);
+  const places = { asked: paths.asked, answers: paths.answers };
+  const grants = supervised ? standingGrants(new ProposalQueue(places, systemClock), systemClock.now()) : [];
   const bundle = startBundle({
     init,
     services: [
@@ -102,9 +108,10 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Bottl
         beforeStart: () => {
           endTornLine(paths.record);
         },
-        document: documentOf(options.plan.gateway, handover.secrets),
+        document: documentOf(granted(options.plan.gateway, grants), handover.secrets),
       },
       ...(await gateService(parts, common, record)),
+      ...(await superviseService(parts, common)),
     ],
     onLog,
   });
@@ -124,6 +131,8 @@ export async function startBottleBundle(parts: BottleBundleParts): Promise<Bottl
         gatewayNonce: handover.controlNonce,
         bundle,
         config: options.plan.gateway,
+        grants,
+        approvals: supervised ? { places, clock: systemClock, audit } : null,
         secrets: handover.secrets,
         userName: options.userName,
         documentOf,

@@ -16,9 +16,11 @@ import {
   type GatewayStatus,
   type Reloaded,
 } from '../schema/control.ts';
+import { withGrants, type Grant } from '../policy/grants.ts';
 import type { GatewayConfig, GatewaySecrets } from '../schema/gateway-config.ts';
 import { MetricsSchema, type MetricFamily } from '../schema/metrics.ts';
 import type { BottlePaths } from '../state/paths.ts';
+import { Approvals, type ApprovalParts } from './approvals.ts';
 import { pollUntil } from './readiness.ts';
 import { renewSecrets, type Renewal } from './renew.ts';
 
@@ -34,7 +36,11 @@ export interface ControlParts {
   /** What the gateway knows the launcher by. */
   readonly gatewayNonce: string;
   readonly bundle: RunningBundle;
+  /** As the manifest has it; `grants` come on top. */
   readonly config: GatewayConfig;
+  readonly grants: readonly Grant[];
+  /** Null for a bottle that may not ask. */
+  readonly approvals: ApprovalParts | null;
   readonly secrets: GatewaySecrets;
   readonly userName: string;
   /** What the gateway's next instance is to be given. */
@@ -53,6 +59,7 @@ const GATEWAY_DEADLINE_MS = LIMITS.serviceStopGraceMs + LIMITS.readyTimeoutMs;
 
 export async function serveControl(parts: ControlParts): Promise<BundleControl> {
   const control = new Control(parts);
+  const approvals = parts.approvals === null ? null : new Approvals(parts.approvals, parts.grants, control);
   const file = path.join(parts.paths.runtime, CONTROL_SOCKET);
   const server = await ControlServer.start({
     path: file,
@@ -61,12 +68,24 @@ export async function serveControl(parts: ControlParts): Promise<BundleControl> 
       status: () => control.ask('status'),
       counters: () => control.ask('counters'),
       metrics: () => control.metrics(),
-      reload: (params) => control.reload(params),
+      reload: async (params) => {
+        const outcome = await control.reload(params);
+        approvals?.tellRoutes();
+        return outcome;
+      },
+      ...(approvals === null
+        ? {}
+        : {
+            inbox: () => approvals.inbox(),
+            answer: (params) => approvals.answer(params),
+            undo: (params) => approvals.undo(params),
+          }),
       decisions: (_params, peer) => control.subscribe(peer),
     },
   });
   parts.scope.defer('control socket', async () => {
     control.stop();
+    approvals?.[Symbol.dispose]();
     await server[Symbol.asyncDispose]();
   });
   return {
@@ -78,6 +97,9 @@ export async function serveControl(parts: ControlParts): Promise<BundleControl> 
 class Control {
   readonly #parts: ControlParts;
   readonly #ended = new AbortController();
+  /** The manifest's policy, and what was granted on top of it; `#config` is both. */
+  #base: GatewayConfig;
+  #grants: readonly Grant[];
   #config: GatewayConfig;
   #secrets: GatewaySecrets;
   readonly #reloads = { taken: 0, refused: 0 };
@@ -85,7 +107,9 @@ class Control {
 
   constructor(parts: ControlParts) {
     this.#parts = parts;
-    this.#config = parts.config;
+    this.#base = parts.config;
+    this.#grants = parts.grants;
+    this.#config = granted(parts.config, parts.grants);
     this.#secrets = parts.secrets;
     parts.bundle.ended.then(
       () => {
@@ -146,6 +170,41 @@ class Control {
     const parsed = ReloadParamsSchema.safeParse(params);
     if (!parsed.success) return err({ code: CONTROL_ERROR.invalidParams, message: z.prettifyError(parsed.error) });
     const { config, credentials = null, values = {} } = parsed.data;
+    // Whether there is somebody to ask was settled at the start.
+    const base = { ...config, supervise: this.#base.supervise };
+    return this.#take({ base, grants: this.#grants, credentials, values });
+  }
+
+  /** Exactly these grants; the manifest's own part stays. */
+  apply(grants: readonly Grant[]): Promise<Result<GatewayConfig, ControlFailure>> {
+    const mine = this.#turn.then(async () => {
+      const base = { ...this.#base, generation: this.#config.generation + 1 };
+      const taken = await this.#take({ base, grants, credentials: null, values: {} });
+      return taken.ok ? ok(this.#config) : taken;
+    });
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  live(): GatewayConfig {
+    return this.#config;
+  }
+
+  secrets(): GatewaySecrets {
+    return this.#secrets;
+  }
+
+  async #take({
+    base,
+    grants,
+    credentials,
+    values,
+  }: Omit<Renewal, 'config'> & { readonly base: GatewayConfig; readonly grants: readonly Grant[] }): Promise<
+    Result<Reloaded, ControlFailure>
+  > {
+    const whole = withGrants(base, grants);
+    if (!whole.ok) return err({ code: CONTROL_ERROR.refused, message: whole.error });
+    const config = whole.value;
     const next = this.#judge({ config, credentials, values });
     if (!next.ok) return err({ code: CONTROL_ERROR.refused, message: next.error });
     const { bundle, documentOf } = this.#parts;
@@ -157,6 +216,8 @@ class Control {
       bundle.replaceDocument('egress', documentOf(this.#config, this.#secrets));
       return outcome;
     }
+    this.#base = base;
+    this.#grants = grants;
     this.#config = config;
     this.#secrets = next.value;
     return ok({ ...outcome.value, restarted });
@@ -273,6 +334,12 @@ class Control {
       }
     });
   }
+}
+
+/** What was in force when the bottle ended, and is no more possible, is left out: the manifest has the word. */
+export function granted(config: GatewayConfig, grants: readonly Grant[]): GatewayConfig {
+  const whole = withGrants(config, grants);
+  return whole.ok ? whole.value : config;
 }
 
 function isUnreachable(failure: unknown): boolean {

@@ -34,6 +34,8 @@ export interface PlanInput {
   readonly gitUser: { readonly name?: string | undefined; readonly email?: string | undefined };
   /** Repositories of the git gate; a gateway alone has none. */
   readonly git?: { readonly repos: readonly SourcedRepo[]; readonly operatorHome: string };
+  /** Whether the agent may ask the operator; a gateway alone has nobody to ask. */
+  readonly supervise?: boolean;
   readonly workspace: BottlePlan['workspace'];
   readonly mounts: readonly string[];
   readonly resources: Resources;
@@ -73,7 +75,7 @@ export function buildPlan(input: PlanInput): BuiltPlan {
     generation: 1,
     routes: [...merged.value],
     log: input.log,
-    supervise: false,
+    supervise: input.supervise ?? false,
     upstream: {
       extraCa: [...input.upstream.extraCa],
       resolve: { ...input.upstream.resolve },
@@ -111,7 +113,11 @@ export function buildPlan(input: PlanInput): BuiltPlan {
     debug: input.debug,
     gateway,
     credentials: credentials.map((name) => ({ name })),
-    services: git.repos.length === 0 ? ['egress'] : ['egress', 'git-gate'],
+    services: [
+      'egress',
+      ...(git.repos.length === 0 ? [] : (['git-gate'] as const)),
+      ...(input.supervise === true ? (['supervise'] as const) : []),
+    ],
     repos: git.repos,
     warnings: [...input.warnings, ...input.provision.warnings, ...openings(gateway)],
   });

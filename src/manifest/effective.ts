@@ -96,15 +96,13 @@ export function effectiveBottle(
     resources: resourcesOf(content),
     mounts: mountsOf(content, tree, files),
     debug: content.debug ?? false,
-    supervise: false,
-    notices: [...notices, ...(content.supervise === undefined ? [SUPERVISE_OFF] : [])],
+    // A command without a bottle of its own has nobody who knows what it should reach.
+    supervise: content.supervise ?? names.length > 0,
+    notices: [...notices],
     warnings: [...warnings, ...secretsInClear(env, routes).map(clearWarning)],
     manifest: tree,
   };
 }
-
-/** REFERENCE 2: a default whose feature is missing acts as its closed neighbour. */
-const SUPERVISE_OFF = 'supervise is not built yet, so it is off: what it would ask about is refused';
 
 /** The agent's git identity over the bottle's, field by field. */
 export function withAgent(bottle: EffectiveBottle, agent: Agent, files: Files): EffectiveBottle {

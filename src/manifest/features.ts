@@ -17,7 +17,6 @@ interface NotBuilt {
 }
 
 export const BOTTLE_NOT_BUILT: readonly NotBuilt[] = [
-  { key: 'supervise', values: [true], instead: 'supervise: false' },
   { key: 'budget' },
   { key: 'agent_provider.template', except: ['claude'], instead: 'template: claude' },
   { key: 'agent_provider.dockerfile' },

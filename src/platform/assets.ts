@@ -12,6 +12,7 @@ export const ASSET_NAMES = [
   'netns-helper.js',
   'probe.js',
   'pty-helper.js',
+  'supervise.js',
 ] as const;
 export type AssetName = (typeof ASSET_NAMES)[number];
 

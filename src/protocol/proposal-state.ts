@@ -1,13 +1,11 @@
 import { assertNever } from '../kernel/assert-never.ts';
+import type { ProposalStatus } from '../schema/inbox.ts';
 import type { AnswerEvent, AskedEvent, Proposal } from '../schema/proposal.ts';
 
 /**
  * What a proposal's two logs say together. Both only grow, and whoever reads them sees the same; so two answerers can't
  * both have answered: the first valid answer in the log's order is the answer, and everything after it is nothing.
  */
-export const PROPOSAL_STATUSES = ['pending', 'approved', 'rejected', 'undone', 'lapsed', 'expired'] as const;
-export type ProposalStatus = (typeof PROPOSAL_STATUSES)[number];
-
 export type Answer = Extract<AnswerEvent, { event: 'approved' | 'rejected' }>;
 
 interface Turn {

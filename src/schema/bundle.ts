@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** What the launcher and the bundle's init say to each other: one JSON object a line, over inherited pipes. */
-export const SERVICE_NAMES = ['egress', 'git-gate'] as const;
+export const SERVICE_NAMES = ['egress', 'git-gate', 'supervise'] as const;
 export type ServiceName = (typeof SERVICE_NAMES)[number];
 const ServiceNameSchema = z.enum(SERVICE_NAMES);
 

@@ -106,11 +106,15 @@ export const INSIDE = {
 export const BUNDLE_ADDRESS = '127.0.0.2';
 export const EGRESS_ROLES = ['proxy', 'tls', 'http', 'dns-udp', 'dns-tcp'] as const;
 export type EgressRole = (typeof EGRESS_ROLES)[number];
-export const LISTENER_ROLES = [...EGRESS_ROLES, 'git'] as const;
+export const LISTENER_ROLES = [...EGRESS_ROLES, 'git', 'supervise'] as const;
 export type ListenerRole = (typeof LISTENER_ROLES)[number];
 
 /** What a service listens on; what no service serves is not bound at all. */
-const ROLES_OF: Readonly<Record<ServiceName, readonly ListenerRole[]>> = { egress: EGRESS_ROLES, 'git-gate': ['git'] };
+const ROLES_OF: Readonly<Record<ServiceName, readonly ListenerRole[]>> = {
+  egress: EGRESS_ROLES,
+  'git-gate': ['git'],
+  supervise: ['supervise'],
+};
 
 export function rolesOf(services: readonly ServiceName[]): readonly ListenerRole[] {
   return services.flatMap((service) => ROLES_OF[service]);
@@ -123,6 +127,7 @@ export const LISTENER_PORTS: Readonly<Record<ListenerRole, number>> = {
   'dns-udp': 53,
   'dns-tcp': 53,
   git: 9420,
+  supervise: 9100,
 };
 /** Names in the bottle's `/etc/hosts` that mean the bundle. */
 export const BUNDLE_NAMES = ['egress', 'supervise', 'git-gate', '_egress.local'] as const;

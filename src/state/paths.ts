@@ -35,6 +35,9 @@ export interface BottlePaths {
   readonly program: string;
   /** The gateway's, for bodies that it holds: empty to look at, its files have no names. */
   readonly spill: string;
+  /** What the agent asked, and what was answered: each directory has one writer. */
+  readonly asked: string;
+  readonly answers: string;
   /** The git gate's, for its copies of upstreams; gone when the bottle ends. */
   readonly git: string;
   readonly runtime: string;
@@ -76,6 +79,8 @@ export function bottlePaths(paths: HomePaths, slug: string): BottlePaths {
     ours: path.join(root, 'ours'),
     program: path.join(root, 'program'),
     spill: path.join(root, 'spill'),
+    asked: path.join(root, 'asked'),
+    answers: path.join(root, 'answers'),
     git: path.join(root, 'git'),
     runtime,
     control: path.join(runtime, 'control'),

@@ -8,7 +8,7 @@ import { decodeJson } from '../schema/json.ts';
  * line begins with a line's end of its own, so that half a line never swallows the next; what is no event is passed over.
  * Links are not followed: the directory may be another user's.
  */
-const NEW_FILE = 0o640;
+const NEW_FILE = 0o644;
 const NO_LINK = fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK;
 /** Of one log; a proposal that was asked more often is not read further. */
 const LOG_BYTES = 256 * KiB;

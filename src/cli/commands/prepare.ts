@@ -54,6 +54,7 @@ export async function prepare(context: CliContext, request: PrepareRequest): Pro
     provision: provided,
     workspace: workspaceOf(context, request),
     git: { repos: bottle.gitRepos, operatorHome: context.operatorHome },
+    supervise: bottle.supervise,
   });
   built.plan.repos.forEach(openLocalRepository);
   return { ...built, providerTitle: provided.title, unenforced: weak };

@@ -1,7 +1,6 @@
 /** Commands that REFERENCE names and this version does not have: each is refused by its name. */
 export const UNBUILT_COMMANDS: readonly { readonly name: string; readonly does: string }[] = [
   { name: 'commit', does: 'keep a bottle as it is' },
-  { name: 'supervise', does: 'answer what agents ask' },
   { name: 'check', does: 'attack a bottle from inside' },
   { name: 'scan', does: 'look for secrets in files' },
   { name: 'learn', does: 'turn refusals into proposals' },
