@@ -37,6 +37,8 @@ export interface ProvisionInput {
   /** What `run -- COMMAND` was given; empty for providers that bring their own program. */
   readonly command: readonly string[];
   readonly cli: InstalledCli | null;
+  /** Where the agent may ask the operator, by MCP; null or absent where it may not. */
+  readonly superviseUrl?: string | null;
   /** Places inside the bottle. */
   readonly home: string;
   readonly workspace: string;

@@ -129,5 +129,7 @@ export const LISTENER_PORTS: Readonly<Record<ListenerRole, number>> = {
   git: 9420,
   supervise: 9100,
 };
+/** Where the agent asks the operator, by MCP. */
+export const SUPERVISE_URL = 'http://supervise:9100/mcp';
 /** Names in the bottle's `/etc/hosts` that mean the bundle. */
 export const BUNDLE_NAMES = ['egress', 'supervise', 'git-gate', '_egress.local'] as const;

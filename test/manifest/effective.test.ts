@@ -17,8 +17,8 @@ describe('an effective bottle', () => {
       resources: { strict: false },
       mounts: [],
       debug: false,
-      supervise: false,
-      notices: ['supervise is not built yet, so it is off: what it would ask about is refused'],
+      supervise: true,
+      notices: [],
       warnings: [],
     });
   });

@@ -4,14 +4,6 @@ import { complaint, effectiveOf } from './support.ts';
 
 const REFUSED: readonly { readonly key: string; readonly yaml: string; readonly says: string }[] = [
   {
-    key: 'supervise',
-    yaml: 'supervise: true',
-    says: `feature_missing
-bottles/acme.md:2:12  supervise
-  "supervise: true" is not built yet; write instead
-      supervise: false`,
-  },
-  {
     key: 'budget',
     yaml: 'budget: {usd: 5, per: day}',
     says: `feature_missing
@@ -123,6 +115,7 @@ describe('a key whose feature is not built is refused by name, never ignored', (
 
   test.each([
     'supervise: false',
+    'supervise: true',
     'workspace: {mode: copy}',
     'workspace: {mode: none}',
     'workspace: {mode: clone}',

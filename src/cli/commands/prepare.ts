@@ -11,7 +11,7 @@ import type { SourcedRoute } from '../../policy/merge.ts';
 import { resourceComplaints, unenforced, type Unenforced } from '../../policy/resources.ts';
 import type { Backend } from '../../ports/backend.ts';
 import { commandProvider, providerFor, verifyProvision, type ProvisionPlan } from '../../providers/index.ts';
-import { INSIDE, type BottlePlan } from '../../schema/plan.ts';
+import { INSIDE, SUPERVISE_URL, type BottlePlan } from '../../schema/plan.ts';
 import type { BottleOrigin } from '../../state/bottles.ts';
 import { orCancelled } from '../ask.ts';
 import type { CliContext } from '../context.ts';
@@ -171,6 +171,7 @@ async function provision(context: CliContext, request: PrepareRequest): Promise<
     command: request.command,
     continues: request.continues ?? false,
     cli,
+    superviseUrl: bottle.supervise ? SUPERVISE_URL : null,
     home: INSIDE.home,
     workspace: INSIDE.workspace,
   });

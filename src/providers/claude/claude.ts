@@ -106,6 +106,7 @@ function homeFiles(input: ProvisionInput): readonly ProvisionedFile[] {
     hasCompletedOnboarding: true,
     customApiKeyResponses: { approved: [CLAUDE_PLACEHOLDERS.api_key.value.slice(-20)], rejected: [] },
     projects: { [input.workspace]: { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true } },
+    ...mcpServers(input),
   };
   const settings = {
     skipDangerousModePermissionPrompt: true,
@@ -114,6 +115,12 @@ function homeFiles(input: ProvisionInput): readonly ProvisionedFile[] {
     sandbox: { enabled: false },
   };
   return [jsonFile(`${input.home}/.claude.json`, state), jsonFile(`${input.home}/.claude/settings.json`, settings)];
+}
+
+/** The one that the operator can be asked by, in the user's own scope: nothing has to be agreed to first. */
+function mcpServers({ superviseUrl }: ProvisionInput): object {
+  if (superviseUrl === null || superviseUrl === undefined) return {};
+  return { mcpServers: { supervise: { type: 'http', url: superviseUrl } } };
 }
 
 function jsonFile(path: string, value: unknown): ProvisionedFile {
