@@ -19,6 +19,7 @@ import { openDoor } from './door.ts';
 import { checkDisk, limitDisk } from './disk-watch.ts';
 import { prepareHandover, type Handover } from './handover.ts';
 import { openState, RESUME_FAILED, type OpenState, type StateOptions } from './open-state.ts';
+import { unlessStopped } from './readiness.ts';
 import { runSteps, type Step } from './steps.ts';
 import { writeBase } from './work.ts';
 import { cloneWorkspace, copyWorkspace, ignoredIn } from './workspace.ts';
@@ -187,7 +188,7 @@ function steps(backendPlan: unknown): readonly Step<Context>[] {
         });
         context.bundle = bundle;
         context.drain = drain;
-        await bundle.ready;
+        await unlessStopped(bundle.ready, context.options.signal);
         await serveControl();
       },
     },
@@ -195,12 +196,12 @@ function steps(backendPlan: unknown): readonly Step<Context>[] {
       name: 'confinement',
       announce: () => ({}),
       run: async (context) => {
-        const bundle = need(context.bundle, 'bundle');
-        const proof = await need(context.gated, 'bottle').prove({
+        const proving = need(context.gated, 'bottle').prove({
           nonce: context.handover.probeNonce,
-          gatewaySaw: bundle.probeSeen,
+          gatewaySaw: need(context.bundle, 'bundle').probeSeen,
           deadlineMs: LIMITS.readyTimeoutMs,
         });
+        const proof = await unlessStopped(proving, context.options.signal);
         if (!proof.held) throw notConfined(proof);
         context.proof = proof;
       },

@@ -1,8 +1,11 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { pollUntil } from '../../src/launch/readiness.ts';
 import { commandIn, CLI, modesChanged, shellWorld, startIn } from './support/shell-world.ts';
-import { leftovers } from './support/leftovers.ts';
+import { innermost } from './support/innermost.ts';
+import { leftovers, processesIn } from './support/leftovers.ts';
 import { TMUX, type Terminal } from './support/terminal.ts';
 import type { World } from './support/world.ts';
 
@@ -45,12 +48,36 @@ describe.skipIf(TMUX === null)('Ctrl-C while a bottle is made', () => {
     expect(modesChanged(world, terminal)).toEqual([]);
   });
 
-  it.each(STEPS)('twice, at step "%s": it ends at once, and cleanup leaves nothing', async (step) => {
+  it.each(STEPS)('twice in one press, at step "%s": as once, and cleanup finds nothing', async (step) => {
     using world = shellWorld(AGENT);
     using terminal = startIn(world, 'rev --yes');
     await journaled(world, step);
     terminal.key('C-c', 'C-c');
     await endsLike(terminal, 130);
+    expect(modesChanged(world, terminal)).toEqual([]);
+    const cleaned = await world.run(['cleanup', '--yes']);
+    expect(cleaned.code, cleaned.stderr).toBe(0);
+    expect(world.slugs()).toEqual([]);
+    await expect.poll(() => leftovers(world), { timeout: 10_000 }).toEqual([]);
+  });
+
+  it.each([
+    { presses: 1, why: 'once: it is undone in order', left: [] },
+    { presses: 2, why: 'twice: it ends at once, and cleanup leaves nothing', left: ['hung'] },
+  ])('with a gateway that hangs, $why', async ({ presses, left }) => {
+    using world = shellWorld(AGENT);
+    using terminal = startIn(world, 'rev --yes --label hung');
+    await journaled(world, 'bundle');
+    const gateway = await pollUntil('the gateway', 20_000, () => gatewayOf(world));
+    process.kill(gateway, 'SIGSTOP');
+    terminal.key('C-c');
+    if (presses === 2) {
+      // Sooner, it would be the same press.
+      await sleep(200);
+      terminal.key('C-c');
+    }
+    await endsLike(terminal, 130);
+    expect(world.slugs()).toEqual(left);
     expect(modesChanged(world, terminal)).toEqual([]);
     const cleaned = await world.run(['cleanup', '--yes']);
     expect(cleaned.code, cleaned.stderr).toBe(0);
@@ -72,3 +99,9 @@ describe.skipIf(TMUX === null)('Ctrl-C while a bottle is made', () => {
     expect(world.slugs()).toEqual([]);
   });
 });
+
+/** The innermost process of the gateway's box, once it is there. */
+function gatewayOf(world: World): number | null {
+  const launcher = processesIn(world).find(({ command }) => command.startsWith(`${CLI} start`))?.pid;
+  return launcher === undefined ? null : innermost({ pid: launcher }, 'egress');
+}
