@@ -126,6 +126,7 @@ function perform(paths: HomePaths, action: CleanupAction): void {
       }
       return;
     case 'preserve':
+      removeTree(bottlePaths(paths, action.slug).program);
       recoverAudit(paths, bottlePaths(paths, action.slug), action.slug, systemClock);
       preserveOrphan(paths, action.slug);
       return;

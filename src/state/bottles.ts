@@ -172,6 +172,6 @@ function matchId(bottles: readonly KnownBottle[], id: string): KnownBottle {
       matching.length === 0
         ? `no bottle is called "${id}"`
         : `"${id}" stands for several bottles: ${matching.map((bottle) => bottle.slug).join(', ')}`,
-    hint: 'bot-bottle list active',
+    hint: 'bot-bottle list active --all',
   });
 }

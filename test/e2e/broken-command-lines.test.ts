@@ -69,10 +69,10 @@ const ROWS: readonly Row[] = [
   { args: ['list', 'nothing'], says: 'list what? "nothing"\n      bot-bottle list active\n' },
   { args: ['stop'], says: 'stop which?\n      bot-bottle list active\n' },
   { args: ['stop', '--all', 'x'], says: 'either --all or names, not both\n      bot-bottle list active\n' },
-  { args: ['stop', 'x'], code: 1, says: 'no bottle is called "x"\n      bot-bottle list active\n' },
+  { args: ['stop', 'x'], code: 1, says: 'no bottle is called "x"\n      bot-bottle list active --all\n' },
   { args: ['info'], says: `missing required argument 'agent'\n${help('info')}` },
   { args: ['completion', 'tcsh'], says: 'there is no completion for "tcsh"\n      one of: bash, zsh, fish\n' },
-  { args: ['deliver', 'x'], code: 1, says: 'no bottle is called "x"\n      bot-bottle list active\n' },
+  { args: ['deliver', 'x'], code: 1, says: 'no bottle is called "x"\n      bot-bottle list active --all\n' },
   { args: ['logs', 'x', '--since'], says: `option '--since <age>' argument missing\n${help('logs')}` },
   {
     args: ['logs', 'x', '--decision', 'maybe'],

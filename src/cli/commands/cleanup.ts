@@ -21,7 +21,10 @@ export async function cleanup(context: CliContext, options: CleanupOptions): Pro
   if (!options.yes && !(await confirmed(context))) return 1;
   const failures = plans.flatMap((plan) => performCleanup(context.paths, plan));
   if (options.json) context.terminal.result(JSON.stringify({ actions, failed: failures }));
-  else context.terminal.result(`${String(plans.length)} bottle(s) cleaned up`);
+  else
+    context.terminal.result(
+      plans.length === 1 ? 'one bottle cleaned up' : `${String(plans.length)} bottles cleaned up`,
+    );
   if (failures.length === 0) return 0;
   throw new BottleError('cleanup_incomplete', {
     message: failures.map(({ action, why }) => `${describe(action)}: ${why}`).join('\n'),

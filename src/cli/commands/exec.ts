@@ -6,6 +6,7 @@ import { bottlePaths } from '../../state/paths.ts';
 import { attach, openControllingTerminal } from '../attach.ts';
 import type { CliContext } from '../context.ts';
 import { chooseBackend } from './backend-choice.ts';
+import { runningBottle } from './running.ts';
 
 /** Given to the command between TERM and KILL. */
 const STOP_GRACE_MS = 8_000;
@@ -13,13 +14,7 @@ const STOP_GRACE_MS = 8_000;
 /** A command in a bottle that runs, behind the agent's walls; streams and exit code are the command's own. */
 export async function exec(context: CliContext, id: string, argv: readonly string[]): Promise<number> {
   if (argv.length === 0) throw new BottleError('usage', { message: 'run what?', hint: 'bot-bottle exec --help' });
-  const { slug, state, file } = findBottle(listBottles(context.paths), id);
-  if (state !== 'live' || file === null) {
-    throw new BottleError('bottle_not_found', {
-      message: `${slug} is not running (${state === 'live' ? 'it is only just starting' : state})`,
-      hint: state === 'preserved' ? `bot-bottle resume ${slug}` : 'bot-bottle list active',
-    });
-  }
+  const { slug, file } = runningBottle(findBottle(listBottles(context.paths), id));
   const paths = bottlePaths(context.paths, slug);
   const { door, env, cwd } = await askWayIn(slug, paths);
   using terminal = context.interactive && context.outputIsTerminal ? openControllingTerminal() : null;

@@ -8,6 +8,7 @@ import type { CliContext } from '../context.ts';
 import { ReloadOptionsSchema } from '../options.ts';
 import { chooseBackend } from './backend-choice.ts';
 import { gatewayInput, prepare } from './prepare.ts';
+import { notRunning } from './running.ts';
 import { loadAsStarted } from './resume.ts';
 
 /**
@@ -18,12 +19,7 @@ export async function reload(context: CliContext, id: string, raw: Record<string
   const options = ReloadOptionsSchema.parse(raw);
   const bottle = findBottle(listBottles(context.paths), id);
   const { slug } = bottle;
-  if (bottle.state !== 'live') {
-    throw new BottleError('bottle_not_found', {
-      message: `${slug} is not running (${bottle.state}); a resume reads its manifest anew anyway`,
-      hint: `bot-bottle resume ${slug}`,
-    });
-  }
+  if (bottle.state !== 'live') throw notRunning(bottle);
   const built = await planned(context, bottle, options.bottle);
   using client = await openControl(context.paths, slug);
   const { generation } = await client.call('status', GatewayStatusSchema);
@@ -60,7 +56,12 @@ async function planned(context: CliContext, { file, slug }: KnownBottle, named: 
     });
   }
   const { origin } = file;
-  if (origin === null) throw new BottleError('state_invalid', { message: `${slug} was made by an older version` });
+  if (origin === null) {
+    throw new BottleError('state_invalid', {
+      message: `${slug} was made by an older version`,
+      hint: `bot-bottle stop ${slug}`,
+    });
+  }
   const { agent, bottle } = loadAsStarted(context, file, origin);
   return await prepare(context, {
     agent: file.agent,

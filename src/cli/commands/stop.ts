@@ -5,6 +5,7 @@ import { findBottle, listBottles, type KnownBottle } from '../../state/bottles.t
 import { bottlePaths } from '../../state/paths.ts';
 import { tryLock } from '../../state/lock.ts';
 import { HURRY_SIGNAL, type CliContext } from '../context.ts';
+import { runningBottle } from './running.ts';
 
 /** Longer than drain, TERM, grace and KILL together. */
 const STOP_DEADLINE_MS = 30_000;
@@ -27,7 +28,7 @@ export async function stopBottles(context: CliContext, ids: readonly string[], o
   const bottles = listBottles(context.paths);
   // All are found before any is stopped: a name that is wrong stops nothing.
   const wanted = options.all ? bottles.filter(isRunning) : [...new Set(ids.map((id) => findBottle(bottles, id)))];
-  const running = wanted.map((bottle) => runningOne(bottle));
+  const running = wanted.map((bottle) => runningBottle(bottle));
   await Promise.all(running.map((bottle) => stop(context, bottle, options)));
   const slugs = running.map(({ slug }) => slug);
   if (options.json) context.terminal.result(JSON.stringify({ stopped: slugs }));
@@ -40,22 +41,13 @@ function isRunning({ state, file }: KnownBottle): boolean {
   return state === 'live' && file !== null;
 }
 
-interface Running {
-  readonly slug: string;
-  readonly launcherPid: number;
-}
-
-function runningOne({ slug, state, file }: KnownBottle): Running {
-  if (state === 'live' && file !== null) return { slug, launcherPid: file.launcherPid };
-  throw new BottleError('bottle_not_found', {
-    message: `${slug} is not running (${state === 'live' ? 'it is only just starting' : state})`,
-    hint: state === 'orphan' ? 'bot-bottle cleanup' : 'bot-bottle list active',
-  });
-}
-
-async function stop(context: CliContext, { slug, launcherPid }: Running, { now }: StopOptions): Promise<void> {
+async function stop(
+  context: CliContext,
+  { slug, file }: ReturnType<typeof runningBottle>,
+  { now }: StopOptions,
+): Promise<void> {
   const { lock, root } = bottlePaths(context.paths, slug);
-  context.signalProcess(launcherPid, now ? HURRY_SIGNAL : 'SIGTERM');
+  context.signalProcess(file.launcherPid, now ? HURRY_SIGNAL : 'SIGTERM');
   await pollUntil(`the end of ${slug}`, STOP_DEADLINE_MS, () => (isReleased(lock, root) ? true : null));
 }
 
