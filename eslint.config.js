@@ -136,13 +136,15 @@ export default defineConfig(
   // The two brands: a normalised host, and the permit that only the decision mints.
   { files: ['src/policy/permit.ts'], rules: { 'no-restricted-syntax': bansWithout('cast') } },
   { files: ['src/policy/host.ts'], rules: { 'no-restricted-syntax': bansWithout('cast', 'hostMatching') } },
-  // The dialer, what speaks on its connections, the git gate's own requests, the client of our own control socket, and the probe, whose work is to try what must fail.
+  // The dialer, what speaks on its connections, the git gate's own requests, the clients of our own control socket and of
+  // the container engine's unix socket, and the probe, whose work is to try what must fail.
   {
     files: [
       'src/platform/dialer.ts',
       'src/platform/http2-client.ts',
       'src/platform/git-https.ts',
       'src/platform/control-client.ts',
+      'src/platform/docker/engine.ts',
       'src/backends/probe/*.ts',
     ],
     rules: { 'no-restricted-syntax': bansWithout('dial') },

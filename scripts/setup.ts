@@ -8,7 +8,9 @@ import { installPrograms, type Program } from './system-packages.ts';
 
 const NEEDED: readonly Program[] = ['bwrap', 'git'];
 const TEST_CLIENTS: readonly Program[] = ['curl', 'openssl', 'python3', 'sshd', 'strace', 'tmux'];
-const LARGE: readonly Program[] = ['docker', 'qemu', 'mitmproxy', 'squid', 'h2load'];
+/** What the tests of a backend need; where it can't be had, they say so. */
+const TEST_BACKENDS: readonly Program[] = ['docker', 'mmdebstrap', 'gvisor'];
+const LARGE: readonly Program[] = ['qemu', 'mitmproxy', 'squid', 'h2load'];
 
 export type Extent = 'needed' | 'tests' | 'all';
 
@@ -19,7 +21,8 @@ export function setup(extent: Extent): boolean {
     process.stderr.write(`missing: ${needed.missing.join(', ')} (${needed.why}). Install it:  ${needed.fix}\n`);
     return false;
   }
-  if (extent !== 'needed') setUpWelcome(TEST_CLIENTS);
+  if (extent !== 'needed')
+    for (const programs of [TEST_CLIENTS, ...TEST_BACKENDS.map((program) => [program])]) setUpWelcome(programs);
   if (extent === 'all') for (const program of LARGE) setUpWelcome([program]);
   return true;
 }

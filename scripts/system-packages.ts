@@ -11,6 +11,8 @@ export type Program =
   | 'bwrap'
   | 'git'
   | 'docker'
+  | 'gvisor'
+  | 'mmdebstrap'
   | 'qemu'
   | 'mitmproxy'
   | 'squid'
@@ -49,6 +51,8 @@ const PACKAGES: Readonly<Record<Program, Readonly<Record<Manager, string | null>
   bwrap: { apt: 'bubblewrap', dnf: 'bubblewrap', pacman: 'bubblewrap', apk: 'bubblewrap', zypper: 'bubblewrap' },
   git: { apt: 'git', dnf: 'git', pacman: 'git', apk: 'git', zypper: 'git' },
   docker: { apt: 'docker.io', dnf: 'moby-engine', pacman: 'docker', apk: 'docker', zypper: 'docker' },
+  gvisor: { apt: 'runsc', dnf: null, pacman: null, apk: null, zypper: null },
+  mmdebstrap: { apt: 'mmdebstrap', dnf: null, pacman: null, apk: null, zypper: null },
   qemu: {
     apt: 'qemu-system-x86',
     dnf: 'qemu-system-x86-core',
@@ -72,6 +76,8 @@ const EXECUTABLES: Readonly<Record<Program, string>> = {
   bwrap: 'bwrap',
   git: 'git',
   docker: 'dockerd',
+  gvisor: 'runsc',
+  mmdebstrap: 'mmdebstrap',
   qemu: 'qemu-system-x86_64',
   mitmproxy: 'mitmdump',
   squid: 'squid',

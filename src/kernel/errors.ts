@@ -19,6 +19,8 @@ export const ERROR_CODES = [
   'resource_unavailable',
   'backend_unavailable',
   'backend_unknown',
+  'engine_failed',
+  'image_missing',
   'tool_missing',
   'launch_failed',
   'not_ready',

@@ -3,6 +3,9 @@ export const KiB = 1024;
 export const MiB = 1024 * KiB;
 
 export const LIMITS = {
+  /** A container engine that is there answers a ping at once; what it answers otherwise is lists and descriptions. */
+  enginePingMs: 3_000,
+  engineAnswerBytes: 16 * MiB,
   /** Request or response head, all lines together (like nginx's four 8 KiB buffers). */
   httpHeadBytes: 64 * KiB,
   httpHeaderCount: 200,

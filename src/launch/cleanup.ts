@@ -23,6 +23,7 @@ import { recoverAudit } from './audit.ts';
  */
 export const CleanupActionSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('kill'), slug: z.string(), pid: z.int(), startTime: z.string() }),
+  z.strictObject({ kind: z.literal('container'), slug: z.string(), engine: z.string(), container: z.string() }),
   z.strictObject({ kind: z.literal('remove'), slug: z.string(), path: z.string() }),
   z.strictObject({ kind: z.literal('preserve'), slug: z.string() }),
 ]);
@@ -57,6 +58,10 @@ function planOne(paths: HomePaths, bottle: KnownBottle): CleanupPlan {
       return startTime === null ? [] : [{ kind: 'kill', slug, pid, startTime }];
     });
   const kills = [...named, ...marked];
+  const removed = new Set(journal.map(({ detail }) => detail['removed']));
+  const containers = journal
+    .filter(({ detail }) => detail['container'] !== undefined && !removed.has(detail['container']))
+    .flatMap((entry) => containerOf(slug, entry));
   const directories = journal.flatMap(({ detail }) => (typeof detail['cgroup'] === 'string' ? [detail['cgroup']] : []));
   const remove = (path: string): CleanupAction => ({ kind: 'remove', slug, path });
   const keep = begun && bottle.state === 'orphan';
@@ -64,10 +69,17 @@ function planOne(paths: HomePaths, bottle: KnownBottle): CleanupPlan {
     slug,
     actions: [
       ...kills,
+      ...containers,
       ...[...directories, own.runtime].filter((path) => fs.existsSync(path)).map(remove),
       keep ? { kind: 'preserve', slug } : remove(own.root),
     ],
   };
+}
+
+function containerOf(slug: string, { detail }: JournalEntry): readonly CleanupAction[] {
+  const { engine, container } = detail;
+  if (typeof engine !== 'string' || typeof container !== 'string') return [];
+  return [{ kind: 'container', slug, engine, container }];
 }
 
 /** A process that the journal names and that still is the same one: pids are used again, start times are not. */
@@ -95,24 +107,38 @@ export interface CleanupFailure {
 }
 
 /** Performs a plan under the bottle's lock, and goes on past a failure. */
-export function performCleanup(paths: HomePaths, plan: CleanupPlan): readonly CleanupFailure[] {
+export async function performCleanup(
+  paths: HomePaths,
+  plan: CleanupPlan,
+  { removeContainer }: CleanupDrivers,
+): Promise<readonly CleanupFailure[]> {
   const own = bottlePaths(paths, plan.slug);
   const lock = tryLock(own.lock);
   // It came to life meanwhile, or somebody else has put it away.
   if (lock === null) return [];
   using held = lock;
   void held;
-  return plan.actions.flatMap((action) => {
+  const failures: CleanupFailure[] = [];
+  for (const action of plan.actions) {
+    // What can't be ended is not taken out of the record: a later cleanup has to find it.
+    if (failures.some((failure) => failure.action.kind === 'container') && action.kind === 'remove') continue;
     try {
-      perform(paths, action);
-      return [];
+      if (action.kind === 'container') await removeContainer(action.engine, action.container);
+      else perform(paths, action);
     } catch (failure) {
-      return [{ action, why: failure instanceof Error ? failure.message : String(failure) }];
+      failures.push({ action, why: failure instanceof Error ? failure.message : String(failure) });
     }
-  });
+  }
+  return failures;
 }
 
-function perform(paths: HomePaths, action: CleanupAction): void {
+/** What only a backend can put away. */
+export interface CleanupDrivers {
+  /** Of the engine at this unix socket, by name; one that is gone is as good. */
+  readonly removeContainer: (engine: string, container: string) => Promise<void>;
+}
+
+function perform(paths: HomePaths, action: Exclude<CleanupAction, { kind: 'container' }>): void {
   switch (action.kind) {
     case 'kill':
       if (startTimeOf(action.pid) === action.startTime) process.kill(action.pid, 'SIGKILL');

@@ -10,6 +10,7 @@ import { CLAUDE_PLACEHOLDERS } from '../../src/providers/claude/claude.ts';
 import type { InstalledCli } from '../../src/providers/index.ts';
 import { decodeJson } from '../../src/schema/json.ts';
 import { INSIDE } from '../../src/schema/plan.ts';
+import { noEngine, testEngine } from '../stand-ins/engine.ts';
 import { managedClaude, provideCli } from '../stand-ins/claude-cli.ts';
 import { startMessagesApi, type MessagesApi, type Turn } from '../stand-ins/messages-api.ts';
 import { createTestCa } from '../stand-ins/test-ca.ts';
@@ -42,12 +43,30 @@ beforeAll(async () => {
   found = await managedClaude();
 }, FETCH_MS);
 
-describe('claude in a bottle', () => {
+const WALLS = [
+  { backend: 'bubblewrap', missing: null, environment: () => Promise.resolve({}) },
+  {
+    backend: 'docker',
+    missing: noEngine(),
+    environment: async () => {
+      const { socketPath, image } = await testEngine();
+      return {
+        DOCKER_HOST: `unix://${socketPath}`,
+        BOT_BOTTLE_BASE_IMAGE: image,
+        BOT_BOTTLE_BACKEND: 'docker',
+      };
+    },
+  },
+] as const;
+
+describe.each(WALLS)('claude in a bottle of $backend', ({ backend, missing, environment }) => {
   test(
     'G-SECRET S10 S11: answers stream, a tool runs, the upstream sees the real token and the bottle only the placeholder',
     { timeout: RUN_MS },
     async (context) => {
       if ('missing' in found) return context.skip(`Claude Code can't be fetched here: ${found.missing}`);
+      if (missing !== null) return context.skip(missing);
+      const walls = await environment();
       const token = `sk-ant-oat01-${randomBytes(48).toString('base64url')}`;
       let release = (): void => undefined;
       const holdAfterFirstDelta = new Promise<void>((resolve) => {
@@ -63,6 +82,7 @@ describe('claude in a bottle', () => {
 
       const start = operator.start(['start', 'worker', '--headless', '--prompt', TASK, '--yes', '--json'], {
         CLAUDE_TOKEN: token,
+        ...walls,
       });
       expect(await start.until(/text_delta[^\n]*First-word/), start.output()).toBe(true);
       expect(start.output()).not.toContain('last-word');
@@ -72,7 +92,8 @@ describe('claude in a bottle', () => {
       expect(resultOf(start.stdout())).toMatchObject({ slug: expect.stringMatching(/^worker-/), exitCode: 0 });
 
       const [search = ''] = api.toolResults();
-      expect(search).toContain(`uid ${String(INSIDE.uid)} in ${INSIDE.workspace}`);
+      const uid = backend === 'docker' ? String.raw`20\d{5}` : String(INSIDE.uid);
+      expect(search).toMatch(new RegExp(`uid ${uid} in ${INSIDE.workspace}`));
       expect(search.match(/^found .*$/gm)).toEqual([`found ${PLACEHOLDER.value}`]);
 
       const body = api.requests[0]?.body ?? '';

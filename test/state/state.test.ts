@@ -130,8 +130,42 @@ describe('listing', () => {
   });
 });
 
+const NO_CONTAINERS = { removeContainer: () => Promise.reject(new Error('there is no container here')) };
+
 describe('G-KEEP cleanup', () => {
-  it('removes an orphan whose agent never began, and keeps the work of one that did', () => {
+  it('ends a container that the journal names and that nobody has removed', async () => {
+    bottle('boxed');
+    using journal = new Journal(bottlePaths(paths, 'boxed').journal);
+    journal.append({ step: 'bottle-container', detail: { engine: '/run/engine.sock', container: 'bot-bottle-boxed' } });
+    const [plan] = planCleanup(paths, { preserved: false });
+    expect(plan?.actions[0]).toEqual({
+      kind: 'container',
+      slug: 'boxed',
+      engine: '/run/engine.sock',
+      container: 'bot-bottle-boxed',
+    });
+    const failures = await performCleanup(paths, plan!, NO_CONTAINERS);
+    expect(failures.map(({ why }) => why)).toEqual(['there is no container here']);
+    expect(fs.existsSync(bottlePaths(paths, 'boxed').root), 'it has to be found again').toBe(true);
+    const removed: string[] = [];
+    const removeContainer = (...names: string[]): Promise<void> => {
+      removed.push(...names);
+      return Promise.resolve();
+    };
+    expect(await performCleanup(paths, plan!, { removeContainer })).toEqual([]);
+    expect(removed).toEqual(['/run/engine.sock', 'bot-bottle-boxed']);
+    expect(fs.existsSync(bottlePaths(paths, 'boxed').root)).toBe(false);
+  });
+
+  it('does not look for a container that was removed in order', () => {
+    bottle('boxed');
+    using journal = new Journal(bottlePaths(paths, 'boxed').journal);
+    journal.append({ step: 'bottle-container', detail: { engine: '/run/engine.sock', container: 'bot-bottle-boxed' } });
+    journal.append({ step: 'container-removed', detail: { removed: 'bot-bottle-boxed' } });
+    expect(planCleanup(paths, { preserved: false })[0]?.actions.map(({ kind }) => kind)).toEqual(['remove']);
+  });
+
+  it('removes an orphan whose agent never began, and keeps the work of one that did', async () => {
     bottle('never');
     bottle('begun');
     fs.mkdirSync(bottlePaths(paths, 'begun').workspace);
@@ -139,7 +173,7 @@ describe('G-KEEP cleanup', () => {
     using journal = new Journal(bottlePaths(paths, 'begun').journal);
     journal.append({ step: 'agent', detail: {} });
     const plans = planCleanup(paths, { preserved: false });
-    expect(plans.flatMap((plan) => performCleanup(paths, plan))).toEqual([]);
+    for (const plan of plans) expect(await performCleanup(paths, plan, NO_CONTAINERS)).toEqual([]);
     expect(fs.existsSync(bottlePaths(paths, 'never').root)).toBe(false);
     expect(fs.readFileSync(path.join(bottlePaths(paths, 'begun').workspace, 'work'), 'utf8')).toBe('precious');
     expect(listBottles(paths).map(({ slug, state }) => [slug, state])).toEqual([['begun', 'preserved']]);
@@ -192,14 +226,14 @@ describe('H5 a directory that has no name yet', () => {
     return directory;
   };
 
-  it('is no bottle, and is put away once nobody holds it', () => {
+  it('is no bottle, and is put away once nobody holds it', async () => {
     const old = unnamed('.new-0123456789abcdef', { ageMs: 60_000 });
     expect(listBottles(paths)).toEqual([]);
     const plans = planCleanup(paths, { preserved: false });
     expect(plans).toEqual([
       { slug: path.basename(old), actions: [{ kind: 'remove', slug: path.basename(old), path: old }] },
     ]);
-    for (const plan of plans) expect(performCleanup(paths, plan)).toEqual([]);
+    for (const plan of plans) expect(await performCleanup(paths, plan, NO_CONTAINERS)).toEqual([]);
     expect(fs.readdirSync(paths.stateRoot)).toEqual([]);
   });
 

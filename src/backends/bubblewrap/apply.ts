@@ -12,17 +12,17 @@ import {
   signalProcess,
 } from '../../platform/processes.ts';
 import { reveal } from '../../platform/reveal.ts';
-import { allocateUid } from '../../platform/uid-lock.ts';
 import type { AgentCommand, AgentExit, ApplyContext, BottleListener, GatedBottle, Proof } from '../../ports/backend.ts';
 import { commandFields, encodeFrame } from '../probe/frames.ts';
 import type { BubblewrapOptions, PlannedBottle } from './backend.ts';
 import { assembleSeccomp } from '../common/bpf.ts';
 import { applyCgroup, reachedIn, removeCgroup, type PlannedCgroup } from './cgroups.ts';
 import type { Door } from './enter-plan.ts';
-import { agentExit } from './exit.ts';
+import { agentExit } from '../common/exit-code.ts';
 import { expectedMounts } from './expected-mounts.ts';
 import { renderInvocation } from './invocation.ts';
 import { preparePlaces } from './places.ts';
+import { holdUid } from '../common/host-user.ts';
 import { startProcess, waitForExit, type BottleProcess } from './process.ts';
 import { proveConfinement } from './prove.ts';
 import { watchMemory, type MemoryWatch } from './watch.ts';
@@ -94,21 +94,6 @@ function joinsOf({ plan }: PlannedBottle): readonly string[] {
 export function giveTerminal(slaveFd: number, hostUid: number): void {
   fs.fchownSync(slaveFd, hostUid, hostUid);
   fs.fchmodSync(slaveFd, 0o600);
-}
-
-async function holdUid(context: ApplyContext, scope: Scope): Promise<number> {
-  const owner = fs.lstatSync(path.join(context.stateDirectory, 'workspace'), { throwIfNoEntry: false })?.uid ?? 0;
-  const held = await allocateUid(owner === 0 ? null : owner);
-  scope.defer('host uid', held.release);
-  // A tree that an agent has worked in keeps its owner: nobody walks it to give it to another.
-  if (owner !== 0 && held.uid !== owner) {
-    throw new BottleError('resource_unavailable', {
-      message: `the bottle's user ${String(owner)} is in use by another bottle`,
-      hint: 'bot-bottle list active   and try again when that one has ended',
-    });
-  }
-  context.journal({ step: 'bottle-uid', detail: { uid: held.uid } });
-  return held.uid;
 }
 
 const CGROUP_ATTEMPTS = 12;

@@ -13,7 +13,7 @@ import { INSIDE } from '../../schema/plan.ts';
 import { judge, type KernelAccount } from '../common/account.ts';
 import { giveTerminal } from './apply.ts';
 import { DoorSchema, ENTER_FD, entryOf, holderArgv, type Door, type EnterPids, type EnterTools } from './enter-plan.ts';
-import { agentExit } from './exit.ts';
+import { agentExit } from '../common/exit-code.ts';
 import { needProgram } from './facts.ts';
 import { readAccount } from '../common/read-account.ts';
 

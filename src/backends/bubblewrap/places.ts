@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Scope } from '../../kernel/scope.ts';
 import { heldPath } from '../../platform/assets.ts';
+import { makeFiles, prepareTrees } from '../common/trees.ts';
 import { planStage, prepareStage } from '../../platform/staging.ts';
 import { needProgram } from './facts.ts';
 import { stagedPaths, type Placement } from './invocation.ts';
@@ -20,16 +21,7 @@ export interface PlaceRequest {
 /** Makes the host side of the bottle: home and workspace in the right hands, its made files, and root's stage. */
 export function preparePlaces(plan: BubblewrapPlan, request: PlaceRequest, scope: Scope): Placement {
   const { stateDirectory, runtime, hostUid, joins, terminal } = request;
-  const inState = (name: string): string => path.join(stateDirectory, name);
-  // Where the workspace is mounted is made with the home; one that is there already may be an agent's (SECURITY S1).
-  const names = fs.existsSync(inState('home')) ? ['workspace'] : ['home', 'home/workspace', 'workspace'];
-  for (const name of names) fs.mkdirSync(inState(name), { recursive: true, mode: 0o700 });
-  if (hostUid !== null) {
-    for (const name of ['home', 'workspace']) {
-      // A resumed bottle's trees are the agent's already, and are not walked (SECURITY S1).
-      if (fs.lstatSync(inState(name)).uid !== hostUid) giveTree(inState(name), hostUid);
-    }
-  }
+  prepareTrees(stateDirectory, hostUid);
   const madeDirectory = path.join(runtime, 'made');
   makeFiles(madeDirectory, { ...plan.etc, empty: '' }, scope);
   const place: Omit<Placement, 'stage'> = {
@@ -51,21 +43,4 @@ export function preparePlaces(plan: BubblewrapPlan, request: PlaceRequest, scope
   });
   prepareStage(directory, staged);
   return { ...place, stage: planStage(directory, staged) };
-}
-
-function makeFiles(directory: string, files: Readonly<Record<string, string>>, scope: Scope): void {
-  scope.defer('made files', () => {
-    fs.rmSync(directory, { recursive: true, force: true });
-  });
-  fs.mkdirSync(directory, { recursive: true, mode: 0o755 });
-  for (const [name, content] of Object.entries(files)) {
-    fs.writeFileSync(path.join(directory, name), content, { mode: 0o644 });
-  }
-}
-
-/** Before the agent's first instruction: the tree still is the operator's own. Links are given, not followed. */
-function giveTree(file: string, uid: number): void {
-  fs.lchownSync(file, uid, uid);
-  if (!fs.lstatSync(file).isDirectory()) return;
-  for (const name of fs.readdirSync(file)) giveTree(path.join(file, name), uid);
 }

@@ -1,6 +1,6 @@
-import { BottleError } from '../../kernel/errors.ts';
 import { MiB } from '../../kernel/limits.ts';
 import { INSIDE, rolesOf, type BottlePlan, type ListenerRole, type Resources } from '../../schema/plan.ts';
+import { checkMount } from '../common/check-mount.ts';
 import { planCgroups, type PlannedCgroup } from './cgroups.ts';
 import type { HostFacts } from './facts.ts';
 import { refuseWhatCannotBeHeld } from './limits.ts';
@@ -229,26 +229,4 @@ export const OURS = { node: `${INSIDE.ours}/node`, probe: `${INSIDE.ours}/probe.
 
 function bind(from: 'host' | 'operator' | 'state', path: string, target: string, access: 'ro' | 'rw'): Mount {
   return { kind: 'bind', source: { from, path }, target, access };
-}
-
-/** Places that a mount of the operator's must neither cover nor uncover. */
-const TAKEN = ['/dev', '/etc', '/proc', '/run', '/sys', '/var/run', INSIDE.home, INSIDE.ours];
-/** The bottle's own as a whole; something of the operator's may be shown below it. */
-const TAKEN_AS_A_WHOLE = ['/tmp', '/var/tmp'];
-
-function checkMount(path: string): string {
-  const clean = path.replace(/\/+$/, '');
-  const clash =
-    TAKEN.find((taken) => within(clean, taken) || within(taken, clean)) ??
-    TAKEN_AS_A_WHOLE.find((taken) => within(taken, clean));
-  if (clash === undefined && !clean.split('/').includes('..')) return clean;
-  throw new BottleError('config_invalid', {
-    message: `${path} can't be mounted: ${clash ?? 'it'} is the bottle's own`,
-    key: 'mounts',
-    hint: 'mount the toolchain’s own directory, e.g. /opt/toolchain',
-  });
-}
-
-function within(path: string, directory: string): boolean {
-  return path === directory || path.startsWith(`${directory}/`);
 }

@@ -10,11 +10,11 @@ import { KiB, LIMITS } from '../../kernel/limits.ts';
 import { MARK, processTree } from '../../platform/processes.ts';
 import { LineReader } from '../../platform/line-reader.ts';
 import type { ApplyContext, BottleListener } from '../../ports/backend.ts';
+import { collectListeners, type ListenerHandle } from '../common/listeners.ts';
 import { decodeJson } from '../../schema/json.ts';
-import { LISTENER_ROLES, type ListenerRole } from '../../schema/plan.ts';
+import type { ListenerRole } from '../../schema/plan.ts';
 import { CHAIN_FD } from './invocation.ts';
 
-const HandOverSchema = z.object({ role: z.enum(LISTENER_ROLES) });
 const InfoSchema = z.object({ 'child-pid': z.int().positive() });
 const REPORT_BYTES = 256 * KiB;
 
@@ -121,46 +121,6 @@ function exitOf(child: ChildProcess): BottleProcess['exited'] {
   });
   promise.catch(ignoreUnlessAwaited);
   return promise;
-}
-
-interface ListenerHandle {
-  readonly fd: number;
-  close(): void;
-}
-
-/** Bare handles: nobody in the launcher accepts or receives on them. */
-async function collectListeners(
-  child: ChildProcess,
-  handles: Map<string, ListenerHandle>,
-  roles: readonly ListenerRole[],
-): Promise<readonly BottleListener[]> {
-  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-  child.on('message', (message: unknown, handle: unknown) => {
-    const said = HandOverSchema.safeParse(message);
-    if (!said.success || !isListenerHandle(handle)) {
-      reject(new BottleError('launch_failed', { message: 'the listeners were not handed over as agreed' }));
-      return;
-    }
-    handles.set(said.data.role, handle);
-    if (handles.size === roles.length) resolve(undefined);
-  });
-  await promise;
-  return roles.flatMap((role) => {
-    const handle = handles.get(role);
-    return handle === undefined ? [] : [{ role, fd: handle.fd }];
-  });
-}
-
-function isListenerHandle(value: unknown): value is ListenerHandle {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'fd' in value &&
-    typeof value.fd === 'number' &&
-    value.fd >= 0 &&
-    'close' in value &&
-    typeof value.close === 'function'
-  );
 }
 
 function parseInfo(text: string): number {

@@ -5,6 +5,7 @@ import { INSIDE } from '../../schema/plan.ts';
 import { judge } from '../common/account.ts';
 import { proveWalls } from '../common/prove.ts';
 import { readAccount } from '../common/read-account.ts';
+import { encodeFrame, questionFields } from '../probe/frames.ts';
 import { expectedMounts } from './expected-mounts.ts';
 import type { BubblewrapPlan } from './plan.ts';
 import type { BottleProcess } from './process.ts';
@@ -24,7 +25,7 @@ export function proveConfinement(parts: ProofParts): Promise<Proof> {
     context,
     absent: hostSecrets(intended, stateDirectory),
     ask: (questions) => {
-      bottle.orders.write(questions);
+      bottle.orders.write(encodeFrame(questionFields(questions)));
     },
     report: bottle.report,
     outside: () => bottle.firstPid.then((pid) => outsideChecks(parts, pid)),

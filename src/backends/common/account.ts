@@ -30,6 +30,10 @@ export interface Expectations {
   readonly noGroups: boolean;
   readonly readOnly: readonly string[];
   readonly writable: readonly string[];
+  /** The bottle's users are the host's by number: its user is then who it is everywhere, and not root. */
+  readonly sharedUserNamespace?: boolean;
+  /** What the probe may be started by, whole paths or directories; our node unless it is said. */
+  readonly executable?: readonly string[];
 }
 
 const OWN_NAMESPACES = ['user', 'pid', 'net', 'ipc', 'uts', 'mnt'] as const;
@@ -72,7 +76,7 @@ function lines(text: string): readonly string[] {
 
 export function judge(account: KernelAccount, expect: Expectations): readonly WallCheck[] {
   return [
-    ...OWN_NAMESPACES.map((kind) => {
+    ...OWN_NAMESPACES.filter((kind) => kind !== 'user' || expect.sharedUserNamespace !== true).map((kind) => {
       const own = account.namespaces[kind];
       const same = own === undefined || own === account.hostNamespaces[kind];
       return check(`${kind}-namespace-own`, 'G-CONFINED', 'another than the host', same ? [own ?? 'unknown'] : []);
@@ -92,9 +96,13 @@ export function judge(account: KernelAccount, expect: Expectations): readonly Wa
       'probe-runs',
       'G-CONFINED',
       'our node',
-      account.executable === '/opt/bot-bottle/node' ? [] : [account.executable],
+      isOurs(account.executable, expect.executable ?? ['/opt/bot-bottle/node']) ? [] : [account.executable],
     ),
   ];
+}
+
+function isOurs(executable: string, places: readonly string[]): boolean {
+  return places.some((place) => (place.endsWith('/') ? executable.startsWith(place) : executable === place));
 }
 
 function privileges(status: Readonly<Record<string, string>>): readonly WallCheck[] {
@@ -121,8 +129,10 @@ function identity({ uidMap, gidMap, status }: KernelAccount, expect: Expectation
       wrong.push(`${name} ${map.map((entry) => entry.join(' ')).join('; ') || 'empty'}`);
     }
   };
-  one('uid_map', uidMap, expect.insideUid, expect.hostUid);
-  one('gid_map', gidMap, expect.insideGid, expect.hostGid);
+  if (expect.sharedUserNamespace !== true) {
+    one('uid_map', uidMap, expect.insideUid, expect.hostUid);
+    one('gid_map', gidMap, expect.insideGid, expect.hostGid);
+  }
   const uids = status['Uid']?.split(/\s+/) ?? [];
   if (uids.length !== 4 || uids.some((uid) => Number(uid) !== expect.hostUid)) wrong.push(`Uid ${uids.join(' ')}`);
   if (expect.noGroups && expect.hostUid === 0) wrong.push('host uid 0');
@@ -130,8 +140,15 @@ function identity({ uidMap, gidMap, status }: KernelAccount, expect: Expectation
 }
 
 function groups(status: Readonly<Record<string, string>>, expect: Expectations): WallCheck {
-  const left = expect.noGroups ? (status['Groups'] ?? 'unknown') : '';
-  return check('no-groups', 'G-CONFINED', 'no supplementary group', left === '' ? [] : [left]);
+  const left = expect.noGroups ? (status['Groups'] ?? 'unknown').split(/\s+/) : [];
+  // Where users are shared with the host an engine names the user's own group again.
+  const own = expect.sharedUserNamespace === true ? String(expect.hostGid) : '';
+  return check(
+    'no-groups',
+    'G-CONFINED',
+    'no supplementary group',
+    left.filter((group) => group !== '' && group !== own),
+  );
 }
 
 function mountChecks(mounts: readonly MountFact[], expect: Expectations): readonly WallCheck[] {

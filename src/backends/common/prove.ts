@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { BottleError } from '../../kernel/errors.ts';
 import type { Proof, ProofContext, WallCheck } from '../../ports/backend.ts';
 import { decodeJson } from '../../schema/json.ts';
-import { encodeFrame, questionFields } from '../probe/frames.ts';
+import type { Questions } from '../probe/frames.ts';
 import { INSIDE_IDS } from '../probe/inspect.ts';
 import { openJudges } from './judges.ts';
 
@@ -15,7 +15,7 @@ export interface ProofParts {
   /** Things of the host that must not be there inside. */
   readonly absent: readonly string[];
   /** Puts the questions to the probe. */
-  readonly ask: (questions: Buffer) => void;
+  readonly ask: (questions: Questions) => void;
   /** The probe's answer, a line of JSON. */
   readonly report: Promise<string>;
   /** What is seen of the bottle from outside, once it runs. */
@@ -27,7 +27,7 @@ export async function proveWalls({ context, absent, ask, report, outside: look }
   const givenUp = new AbortController();
   const deadline = AbortSignal.any([AbortSignal.timeout(context.deadlineMs), givenUp.signal]);
   await using judges = await openJudges(context.nonce);
-  ask(encodeFrame(questionFields({ nonce: context.nonce, judges: judges.addresses, absent })));
+  ask({ nonce: context.nonce, judges: judges.addresses, absent });
   const inside = await answered(report.then(insideChecks), deadline);
   const outside = await answered(look(), deadline);
   // What is open already is open: nobody waits for a gateway that the probe could not reach.

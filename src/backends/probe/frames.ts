@@ -5,12 +5,37 @@ import { BugError } from '../../kernel/errors.ts';
  * arguments and environment values can hold every other byte, so nothing needs quoting, and the probe needs no parser.
  */
 export function encodeFrame(fields: readonly string[]): Buffer {
-  if (fields.some((field) => field.includes('\0'))) throw new BugError('a field holds a zero byte');
-  const body = Buffer.from(fields.map((field) => `${field}\0`).join(''), 'utf8');
+  const body = encodeFields(fields);
   const length = Buffer.alloc(4);
   length.writeUInt32LE(body.length);
   return Buffer.concat([length, body]);
 }
+
+function encodeFields(fields: readonly string[]): Buffer {
+  if (fields.some((field) => field.includes('\0'))) throw new BugError('a field holds a zero byte');
+  return Buffer.from(fields.map((field) => `${field}\0`).join(''), 'utf8');
+}
+
+/** The longest line that a terminal passes on whole is 4,095 bytes (termios, canonical mode). */
+const LINE_CHARACTERS = 3_000;
+export const END_OF_LINES = '.';
+
+/**
+ * The same frame for where the launcher has nothing but the agent's own streams, of which one may be a terminal: lines of
+ * base64, and a dot at the end.
+ */
+export function encodeLines(fields: readonly string[]): string {
+  const text = encodeFields(fields).toString('base64');
+  const lines = text.match(new RegExp(`.{1,${String(LINE_CHARACTERS)}}`, 'g')) ?? [];
+  return [...lines, END_OF_LINES, ''].join('\n');
+}
+
+export function decodeLines(lines: readonly string[]): readonly string[] {
+  return decodeFields(Buffer.from(lines.join(''), 'base64'));
+}
+
+/** How lines of the probe begin where others, a terminal's echo for one, share its output. */
+export const PROBE_SAYS = 'bot-bottle-probe:';
 
 export function decodeFields(body: Buffer): readonly string[] {
   return body.toString('utf8').split('\0').slice(0, -1);

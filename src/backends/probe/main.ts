@@ -4,13 +4,34 @@
  */
 import fs from 'node:fs';
 import { inspectWalls } from './inspect.ts';
-import { decodeFields, parseCommand, parseQuestions, type Command } from './frames.ts';
+import { decodeFields, decodeLines, parseCommand, parseQuestions, PROBE_SAYS, type Command } from './frames.ts';
 import { findProgram } from './find-program.ts';
 
 const REPORT_FD = 3;
 const ORDERS_FD = 4;
 const EXIT_NOT_FOUND = 127;
 const EXIT_NOT_RUNNABLE = 126;
+
+/** How the launcher and this program talk: over pipes of their own, or by lines over the agent's own streams. */
+interface Channel {
+  /** Null when the launcher has gone or changed its mind. */
+  read(): readonly string[] | null;
+  report(json: string): void;
+  /** The last word: what comes after it is the agent's. */
+  begin(): void;
+}
+
+const overPipes: Channel = {
+  read: () => {
+    const length = readExactly(4);
+    const body = length === null ? null : readExactly(length.readUInt32LE());
+    return body === null ? null : decodeFields(body);
+  },
+  report: (json) => {
+    fs.writeSync(REPORT_FD, `${json}\n`);
+  },
+  begin: () => undefined,
+};
 
 function readExactly(length: number): Buffer | null {
   const bytes = Buffer.alloc(length);
@@ -22,12 +43,25 @@ function readExactly(length: number): Buffer | null {
   return bytes;
 }
 
-/** Null when the launcher has gone or changed its mind. */
-function readFrame(): readonly string[] | null {
-  const length = readExactly(4);
-  const body = length === null ? null : readExactly(length.readUInt32LE());
-  return body === null ? null : decodeFields(body);
-}
+/** The launcher sends nothing of the agent's before it has heard the last word, so no read takes too much. */
+const byLines: Channel = {
+  read: () => {
+    let text = '';
+    const block = Buffer.alloc(65_536);
+    while (!/(?:^|\n)[.]\n$/.test(text)) {
+      const count = fs.readSync(0, block, 0, block.length, null);
+      if (count === 0) return null;
+      text += block.toString('latin1', 0, count);
+    }
+    return decodeLines(text.split('\n').slice(0, -2));
+  },
+  report: (json) => {
+    fs.writeSync(1, `${PROBE_SAYS} report ${json}\n`);
+  },
+  begin: () => {
+    fs.writeSync(1, `${PROBE_SAYS} go\n`);
+  },
+};
 
 function become(command: Command): void {
   const [name = ''] = command.argv;
@@ -75,10 +109,15 @@ function messageOf(failure: unknown): string {
   return failure instanceof Error ? failure.message : String(failure);
 }
 
-const questions = readFrame();
-if (questions === null) process.exit(EXIT_NOT_RUNNABLE);
-const report = await inspectWalls(parseQuestions(questions));
-fs.writeSync(REPORT_FD, `${JSON.stringify(report)}\n`);
-const command = readFrame();
+const [, , mode] = process.argv;
+const channel = mode === undefined ? overPipes : byLines;
+// A further command comes into a bottle that was proved, and is looked at from outside alone.
+if (mode !== 'entry') {
+  const questions = channel.read();
+  if (questions === null) process.exit(EXIT_NOT_RUNNABLE);
+  channel.report(JSON.stringify(await inspectWalls(parseQuestions(questions))));
+}
+const command = channel.read();
 if (command === null) process.exit(EXIT_NOT_RUNNABLE);
+channel.begin();
 become(parseCommand(command));

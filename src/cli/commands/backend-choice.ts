@@ -1,4 +1,5 @@
 import { bubblewrapBackend } from '../../backends/bubblewrap/backend.ts';
+import { dockerBackend } from '../../backends/docker/backend.ts';
 import { BottleError } from '../../kernel/errors.ts';
 import type { Backend } from '../../ports/backend.ts';
 import { BACKEND_NAMES, type BackendName } from '../../schema/plan.ts';
@@ -25,7 +26,7 @@ export function chooseBackend(context: CliContext, flag: BackendName | undefined
 }
 
 /** What there is. A backend that joins is offered by preflight and looked at by `doctor`. */
-const BUILT: Readonly<Partial<Record<BackendName, (context: CliContext) => Backend>>> = { bubblewrap };
+const BUILT: Readonly<Partial<Record<BackendName, (context: CliContext) => Backend>>> = { bubblewrap, docker };
 
 export function builtBackend(context: CliContext, name: BackendName): Backend | null {
   return BUILT[name]?.(context) ?? null;
@@ -36,6 +37,26 @@ export async function otherBackends(context: CliContext, chosen: Backend): Promi
   const others = BACKEND_NAMES.filter((name) => name !== chosen.capabilities.name);
   const probes = others.map(async (name) => ({ name, probe: await builtBackend(context, name)?.probe() }));
   return (await Promise.all(probes)).flatMap(({ name, probe }) => (probe?.available === true ? [name] : []));
+}
+
+/** Where Docker listens unless it was told otherwise; DOCKER_HOST names another engine's, Podman's for one. */
+const ENGINE_SOCKET = '/var/run/docker.sock';
+const BASE_IMAGE = 'debian:bookworm-slim';
+
+function docker({ environment, paths }: CliContext): Backend {
+  const engine = environment['DOCKER_HOST'] ?? '';
+  const socketPath = engine === '' ? ENGINE_SOCKET : (/^unix:\/\/(\/.+)$/.exec(engine)?.[1] ?? null);
+  if (socketPath === null) {
+    throw new BottleError('backend_unavailable', {
+      message: `DOCKER_HOST is ${engine}, and only an engine on this machine can be used, by its unix socket`,
+      hint: `export DOCKER_HOST=unix://${ENGINE_SOCKET}`,
+    });
+  }
+  return dockerBackend({
+    socketPath,
+    image: environment['BOT_BOTTLE_BASE_IMAGE'] ?? BASE_IMAGE,
+    runtimeDirectory: (slug) => bottlePaths(paths, slug).runtime,
+  });
 }
 
 export function bubblewrap(context: CliContext): Backend {

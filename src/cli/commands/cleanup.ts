@@ -1,5 +1,7 @@
 import { BottleError } from '../../kernel/errors.ts';
-import { performCleanup, planCleanup, type CleanupAction } from '../../launch/cleanup.ts';
+import { removeContainer } from '../../backends/docker/apply.ts';
+import { performCleanup, planCleanup, type CleanupAction, type CleanupFailure } from '../../launch/cleanup.ts';
+import { DockerEngine } from '../../platform/docker/engine.ts';
 import { confirm } from '../ask.ts';
 import type { CliContext } from '../context.ts';
 
@@ -19,7 +21,14 @@ export async function cleanup(context: CliContext, options: CleanupOptions): Pro
   }
   if (!options.json) for (const action of actions) context.terminal.say(`  ${describe(action)}`);
   if (!options.yes && !(await confirmed(context))) return 1;
-  const failures = plans.flatMap((plan) => performCleanup(context.paths, plan));
+  const failures: CleanupFailure[] = [];
+  for (const plan of plans) {
+    failures.push(
+      ...(await performCleanup(context.paths, plan, {
+        removeContainer: (engine, container) => removeContainer(new DockerEngine(engine), container),
+      })),
+    );
+  }
   if (options.json) context.terminal.result(JSON.stringify({ actions, failed: failures }));
   else
     context.terminal.result(
@@ -36,6 +45,8 @@ function describe(action: CleanupAction): string {
   switch (action.kind) {
     case 'kill':
       return `end process ${String(action.pid)} of ${action.slug}`;
+    case 'container':
+      return `remove container ${action.container} of ${action.slug}`;
     case 'remove':
       return `remove ${action.path}`;
     case 'preserve':

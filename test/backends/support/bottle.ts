@@ -2,16 +2,24 @@ import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { bubblewrapBackend, type BubblewrapOptions } from '../../../src/backends/bubblewrap/backend.ts';
-import type { BubblewrapBottle } from '../../../src/backends/bubblewrap/apply.ts';
+import { dockerBackend, type DockerOptions } from '../../../src/backends/docker/backend.ts';
 import { Scope } from '../../../src/kernel/scope.ts';
-import type { AgentExit, Proof } from '../../../src/ports/backend.ts';
+import type { AgentExit, ApplyContext, GatedBottle, Proof } from '../../../src/ports/backend.ts';
 import { BottlePlanSchema, type BottlePlan } from '../../../src/schema/plan.ts';
 
-/** A real bottle of the bubblewrap backend, with a gateway that knows nothing but the probe's nonce. */
+/** What both backends' bottles have beside the port: the agent's streams, and who it is on the host. */
+interface OpenBottle extends GatedBottle {
+  readonly stdin: Writable | null;
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
+  readonly hostUid: number;
+}
+
+/** A real bottle, with a gateway that knows nothing but the probe's nonce. */
 export interface TestBottle extends AsyncDisposable {
-  readonly bottle: BubblewrapBottle;
+  readonly bottle: OpenBottle;
   readonly root: string;
   readonly journal: readonly { readonly step: string; readonly detail: Readonly<Record<string, string | number>> }[];
   prove(deadlineMs?: number): Promise<Proof>;
@@ -48,7 +56,11 @@ export function testPlan(change: Partial<BottlePlan> = {}): BottlePlan {
   });
 }
 
-export interface TestBottleOptions extends Pick<BubblewrapOptions, 'withoutWall'> {
+export interface TestBottleOptions {
+  /** For the proof alone: a wall that is left out. */
+  readonly withoutWall?: BubblewrapOptions['withoutWall'];
+  /** A container of this engine instead of bubblewrap. */
+  readonly docker?: Pick<DockerOptions, 'socketPath' | 'image' | 'withoutWall'>;
   readonly plan?: Partial<BottlePlan>;
   /** Fills home and workspace before the bottle is made. */
   readonly fill?: (state: string) => void;
@@ -80,13 +92,8 @@ async function start(options: TestBottleOptions, scope: Scope): Promise<TestBott
     fs.writeFileSync(path.join(root, 'ours', name), name);
   fs.writeFileSync(path.join(root, 'journal.jsonl'), '');
   options.fill?.(root);
-  const { withoutWall } = options;
-  const backend = bubblewrapBackend({
-    runtimeDirectory: () => runtime,
-    ...(withoutWall === undefined ? {} : { withoutWall }),
-  });
   const journal: { step: string; detail: Readonly<Record<string, string | number>> }[] = [];
-  const bottle = await backend.apply(await backend.plan(testPlan(options.plan)), {
+  const bottle = await apply(options, runtime, {
     stateDirectory: root,
     programDirectory: path.resolve('dist'),
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -125,7 +132,19 @@ async function start(options: TestBottleOptions, scope: Scope): Promise<TestBott
   };
 }
 
-function fakeGateway(bottle: BubblewrapBottle, silent: boolean, scope: Scope): Promise<void> {
+async function apply(options: TestBottleOptions, runtime: string, context: ApplyContext): Promise<OpenBottle> {
+  const plan = testPlan(options.plan);
+  const runtimeDirectory = (): string => runtime;
+  if (options.docker !== undefined) {
+    const backend = dockerBackend({ ...options.docker, runtimeDirectory });
+    return backend.apply(await backend.plan(plan), context);
+  }
+  const { withoutWall } = options;
+  const backend = bubblewrapBackend({ runtimeDirectory, ...(withoutWall === undefined ? {} : { withoutWall }) });
+  return backend.apply(await backend.plan(plan), context);
+}
+
+function fakeGateway(bottle: OpenBottle, silent: boolean, scope: Scope): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const proxy = bottle.listeners.find(({ role }) => role === 'proxy');
   if (proxy === undefined) throw new Error('no proxy listener');
