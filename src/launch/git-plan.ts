@@ -1,8 +1,10 @@
 import { BottleError, type SourcePosition } from '../kernel/errors.ts';
+import { forgeRoutes } from '../policy/gitgate/forge-routes.ts';
 import { parseRepoUrl, spellingsOf, type RepoUrl } from '../policy/gitgate/repo-url.ts';
 import type { GateRepo, GitUpstream } from '../schema/git-gate.ts';
 import { sizeInBytes, type GitRepo } from '../schema/manifest.ts';
 import { INSIDE, LISTENER_PORTS, type BottlePlan } from '../schema/plan.ts';
+import type { PlanInput } from './plan.ts';
 import type { SecretRequest } from './secrets.ts';
 
 /** `git-gate.repos` of a manifest, as the plan has them; every complaint with its line, before anything exists. */
@@ -147,6 +149,35 @@ function secretOf(source: SourcedRepo, url: RepoUrl): SecretRequest | null {
         ...(position === null ? {} : { position }),
       });
   }
+}
+
+/** A route by which the agent could write round the gate is an error, unless that is meant; then it is a warning. */
+export function checkForgeRoutes({ routes, git }: Pick<PlanInput, 'routes' | 'git'>): readonly string[] {
+  const hosts = (git?.repos ?? []).flatMap(({ repo }) => {
+    const url = parseRepoUrl(repo.url ?? '');
+    return url.ok && url.value.kind !== 'local' ? [url.value.host] : [];
+  });
+  const around = forgeRoutes(
+    routes.map(({ route }) => route),
+    hosts,
+  );
+  if (git?.forgeWrites === true)
+    return around.map(
+      ({ route, host }) => `the route to ${route.host} goes round the git gate of ${host} (forge_writes: allow)`,
+    );
+  const [first] = around;
+  if (first === undefined) return [];
+  const { route, host, problem } = first;
+  const position = routes.find((sourced) => sourced.route === route)?.position ?? null;
+  throw new BottleError('manifest_invalid', {
+    message:
+      problem === 'no matches'
+        ? `${route.host} carries a credential and no matches, so it goes round the git gate of ${host}`
+        : `${route.host} can write repository content, round the git gate of ${host}`,
+    key: `egress.routes (${route.host})`,
+    hint: 'matches: [{methods: [GET]}]   or, if it is meant, egress: {forge_writes: allow}',
+    ...(position === null ? {} : { position }),
+  });
 }
 
 /** The agent's git finds declared repositories at the gate, however they are spelled, and asks for no credential. */

@@ -5,7 +5,7 @@ import type { ProvisionPlan } from '../providers/provider.ts';
 import { BottlePlanSchema, INSIDE, type BackendName, type BottlePlan, type Resources } from '../schema/plan.ts';
 import type { UpstreamProxy } from '../schema/upstream-proxy.ts';
 import { bottleEnvironment } from './environment.ts';
-import { planRepos, type SourcedRepo } from './git-plan.ts';
+import { checkForgeRoutes, planRepos, type SourcedRepo } from './git-plan.ts';
 import type { SecretRequest } from './secrets.ts';
 
 /** One entry of `env` with where it was written. */
@@ -33,7 +33,11 @@ export interface PlanInput {
   readonly log: 0 | 1 | 2;
   readonly gitUser: { readonly name?: string | undefined; readonly email?: string | undefined };
   /** Repositories of the git gate; a gateway alone has none. */
-  readonly git?: { readonly repos: readonly SourcedRepo[]; readonly operatorHome: string };
+  readonly git?: {
+    readonly repos: readonly SourcedRepo[];
+    readonly operatorHome: string;
+    readonly forgeWrites: boolean;
+  };
   /** Whether the agent may ask the operator; a gateway alone has nobody to ask. */
   readonly supervise?: boolean;
   readonly workspace: BottlePlan['workspace'];
@@ -88,6 +92,7 @@ export function buildPlan(input: PlanInput): BuiltPlan {
   const placeholders = placeholderNames(input);
   const forwarded = input.env.filter(isForwarded);
   const credentials = credentialNames(merged.value.map(({ route }) => route));
+  const around = checkForgeRoutes(input);
   const git = planRepos(input.git?.repos ?? [], input.slug, input.git?.operatorHome ?? '');
   const plan = BottlePlanSchema.parse({
     slug: input.slug,
@@ -119,7 +124,7 @@ export function buildPlan(input: PlanInput): BuiltPlan {
       ...(input.supervise === true ? (['supervise'] as const) : []),
     ],
     repos: git.repos,
-    warnings: [...input.warnings, ...input.provision.warnings, ...openings(gateway)],
+    warnings: [...input.warnings, ...input.provision.warnings, ...around, ...openings(gateway)],
   });
   return {
     plan,

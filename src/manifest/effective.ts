@@ -51,7 +51,12 @@ export interface EffectiveBottle {
   readonly description: string | null;
   readonly env: Readonly<Record<string, EffectiveEnv>>;
   readonly provider: EffectiveProvider | null;
-  readonly egress: { readonly log: 0 | 1 | 2; readonly routes: readonly EffectiveRoute[] };
+  readonly egress: {
+    readonly log: 0 | 1 | 2;
+    readonly routes: readonly EffectiveRoute[];
+    /** The forge's API may write what the git gate would look at (SECURITY S31). */
+    readonly forgeWrites: boolean;
+  };
   /** Fields left empty are absent. */
   readonly gitUser: Readonly<z.infer<typeof GitUserSchema>>;
   /** In the order of the file; `at` is where a key of it is written, or its name. */
@@ -89,7 +94,7 @@ export function effectiveBottle(
     description: content.description ?? null,
     env,
     provider: providerOf(content, tree),
-    egress: { log: content.egress?.log ?? 1, routes },
+    egress: { log: content.egress?.log ?? 1, routes, forgeWrites: content.egress?.forge_writes === 'allow' },
     gitUser: gitUserOf(content),
     gitRepos: gitReposOf(content, tree),
     workspace: content.workspace ?? null,

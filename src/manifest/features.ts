@@ -22,7 +22,6 @@ export const BOTTLE_NOT_BUILT: readonly NotBuilt[] = [
   { key: 'agent_provider.dockerfile' },
   { key: 'agent_provider.forward_host_credentials', values: [true], instead: 'auth_token: CLAUDE_TOKEN' },
   { key: 'egress.model_tools' },
-  { key: 'egress.forge_writes' },
   {
     key: 'egress.routes[].dlp.outbound_detectors[]',
     except: ['token_patterns', 'known_secrets'],

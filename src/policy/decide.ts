@@ -7,7 +7,7 @@ import type { Placeholder } from '../schema/route.ts';
 import { findRoute, resolveTarget, type Policy, type PolicyRoute } from './compile.ts';
 import { carriesCredential, headerKey, splitTarget, stripCredentials, type Injection } from './credentials.ts';
 import { decodings, parameterNames } from './decoding.ts';
-import { gitUse } from './git.ts';
+import { gitUse, writesRepository } from './git.ts';
 import { authorityText, normaliseHost, parseAuthority, type NormalHost } from './host.ts';
 import { matchAny } from './match.ts';
 import { pathReadings, type PathProblem } from './path-readings.ts';
@@ -238,6 +238,8 @@ const OVERRIDE_HEADERS =
 function checkRouteUse(route: PolicyRoute, facts: RequestFacts, { readings, query }: PathFacts): Result<null, Refusal> {
   const use = gitUse(readings, query);
   if (use === 'push') return refuse(403, 'git_push', 'git push over HTTPS');
+  if (writesRepository(facts.method, readings))
+    return refuse(403, 'git_push', 'Git LFS and WebDAV write to a repository without a push');
   if (use === 'fetch' && route.compiled.route.git?.fetch !== true)
     return refuse(403, 'git_fetch', 'git fetch over HTTPS');
   if (route.matches === null) return ok(null);

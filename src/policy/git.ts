@@ -34,6 +34,26 @@ export function gitUse(readings: readonly string[], query: string): GitUse {
   return 'none';
 }
 
+const WEBDAV = new Set(['PUT', 'DELETE', 'MKCOL', 'MOVE', 'COPY', 'PROPPATCH', 'LOCK', 'UNLOCK', 'PATCH']);
+const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/**
+ * Ways to write a repository that are no service of git's (SECURITY S31): files and locks of LFS, and WebDAV below a
+ * repository. What a batch of LFS is for stands in its body, so any is one that writes.
+ */
+export function writesRepository(method: string, readings: readonly string[]): boolean {
+  const verb = method.toUpperCase();
+  if (READS.has(verb)) return false;
+  return readings.some((path) => {
+    const segments = path
+      .toLowerCase()
+      .split(/[/\\]/)
+      .map((segment) => segment.trim());
+    if (segments.some((segment, index) => segment === 'lfs' && segments[index - 1] === 'info')) return true;
+    return WEBDAV.has(verb) && segments.slice(0, -1).some((segment) => segment.endsWith('.git'));
+  });
+}
+
 /** `git-receive-pack`, perhaps with something behind it that a server cuts off; not `about-git-receive-pack`. */
 function isService(segment: string, service: RegExp): boolean {
   return segment.trim().search(service) === 0;

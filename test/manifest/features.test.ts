@@ -57,13 +57,6 @@ bottles/acme.md:2:10  egress.model_tools
   "model_tools" is not built yet; remove it`,
   },
   {
-    key: 'egress.forge_writes',
-    yaml: 'egress: {forge_writes: allow}',
-    says: `feature_missing
-bottles/acme.md:2:10  egress.forge_writes
-  "forge_writes" is not built yet; remove it`,
-  },
-  {
     key: 'egress.routes[].dlp.outbound_detectors[]',
     yaml: 'egress: {routes: [{host: a.example, dlp: {outbound_detectors: [entropy]}}]}',
     says: `feature_missing

@@ -53,7 +53,7 @@ export async function prepare(context: CliContext, request: PrepareRequest): Pro
     provider: request.provider,
     provision: provided,
     workspace: workspaceOf(context, request),
-    git: { repos: bottle.gitRepos, operatorHome: context.operatorHome },
+    git: { repos: bottle.gitRepos, operatorHome: context.operatorHome, forgeWrites: bottle.egress.forgeWrites },
     supervise: bottle.supervise,
   });
   built.plan.repos.forEach(openLocalRepository);

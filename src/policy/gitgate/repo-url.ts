@@ -28,7 +28,7 @@ export function parseRepoUrl(text: string): Result<RepoUrl, string> {
   if (/^(?:\/|~\/|~$)/.test(text)) return ok({ kind: 'local', path: text });
   if (text.startsWith('file:///')) return ok({ kind: 'local', path: text.slice('file://'.length) });
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return parseSchemed(text);
-  const [, user, host, path] = /^(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9.-]+):(?!\/\/)(.+)$/.exec(text) ?? [];
+  const [, user, host, path] = /^(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9.-]+):(?!\/\/|:)(.+)$/.exec(text) ?? [];
   if (host === undefined || path === undefined)
     return err('write ssh://git@host/path, git@host:path, https://host/path, or a path on this machine');
   return sshUrl(user ?? 'git', host, SSH_PORT, path);
