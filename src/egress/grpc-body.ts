@@ -36,7 +36,7 @@ export class GrpcBody implements OutboundBody {
   readonly #codings: readonly ContentCoding[] | null;
   readonly #store: HoldStore;
   readonly #messages = new GrpcMessages();
-  /** Sees all messages as one text: what is spread over several is found before its last piece leaves. */
+  /** Sees all messages as one text: a value that is spread over several is found before its last piece leaves. */
   readonly #across: Scanner;
   #message: Message | null = null;
   /** Looked through, and not yet given out. */
@@ -46,7 +46,7 @@ export class GrpcBody implements OutboundBody {
   constructor(reader: BodySource, screen: Screen, coding: MessageCoding, store: HoldStore) {
     this.#reader = reader;
     this.#screen = screen;
-    this.#across = createScanner(screen, 'body');
+    this.#across = createScanner({ known: screen.known, tokens: null }, 'body');
     this.#codings = coding === 'identity' ? null : [coding];
     this.#store = store;
   }
