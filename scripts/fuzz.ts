@@ -5,7 +5,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { withCorpus } from '../test/fuzz/corpora.ts';
+import { withCorpus, writeCorpus } from '../test/fuzz/corpora.ts';
 import { grow } from '../test/fuzz/grow.ts';
 import { FuzzFailure, fuzzOnce, type FuzzTarget } from '../test/fuzz/target.ts';
 import { TARGETS } from '../test/fuzz/targets/index.ts';
@@ -54,7 +54,8 @@ async function enlarge(target: FuzzTarget, { seed, seconds }: Budget): Promise<b
   process.stdout.write(`${target.name}: seed ${seed} … `);
   try {
     const { tried, kept, features } = await grow(target, seed, seconds);
-    process.stdout.write(`${tried} inputs, ${kept} kept for ${features} features\n`);
+    writeCorpus(target, kept);
+    process.stdout.write(`${tried} inputs, ${kept.length} kept for ${features} features\n`);
     return true;
   } catch (failure) {
     if (!(failure instanceof FuzzFailure)) throw failure;

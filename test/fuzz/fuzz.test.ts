@@ -3,6 +3,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CORPORA, corpusFile, MOST_INPUTS, readCorpus, withCorpus } from './corpora.ts';
+import { Coverage } from './coverage.ts';
+import { grow } from './grow.ts';
 import { SeededRandom } from './random.ts';
 import { FuzzFailure, fuzzOnce, type FuzzTarget } from './target.ts';
 import { TARGETS } from './targets/index.ts';
@@ -56,6 +58,25 @@ describe('the fuzzer', () => {
       throw failure;
     }
   };
+
+  it('keeps few inputs that reach all that any did, and finds what is wrong on the way', async () => {
+    const target = TARGETS.find(({ name }) => name === 'grpc-messages');
+    if (target === undefined) throw new Error('no such target');
+    const { kept, tried, features } = await grow(target, FIXED_SEED, 0.2);
+    expect(kept.length).toBeGreaterThan(0);
+    expect(kept.length).toBeLessThanOrEqual(MOST_INPUTS);
+    expect(features).toBeGreaterThan(kept.length);
+    expect(tried % 64).toBe(0);
+    using coverage = new Coverage();
+    const reached = new Set<string>();
+    for (const input of kept) {
+      coverage.take();
+      await target.check(input, new SeededRandom(FIXED_SEED));
+      for (const feature of coverage.take()) reached.add(feature.split(':')[0] ?? '');
+    }
+    expect([...reached]).toContain('protocol/grpc-frames.ts');
+    await expect(grow({ ...failing, corpus: ['x'] }, FIXED_SEED, 0.2)).rejects.toThrow(FuzzFailure);
+  });
 
   it('finds what is wrong, and the seed it names finds it again', async () => {
     let seed = 0;

@@ -1,4 +1,4 @@
-import { MOST_INPUTS, readCorpus, writeCorpus } from './corpora.ts';
+import { MOST_INPUTS, readCorpus } from './corpora.ts';
 import { Coverage } from './coverage.ts';
 import { SeededRandom } from './random.ts';
 import { FuzzFailure, mutate, type FuzzTarget } from './target.ts';
@@ -13,12 +13,12 @@ interface Kept {
 
 export interface Growth {
   readonly tried: number;
-  readonly kept: number;
+  readonly kept: readonly Uint8Array[];
   readonly features: number;
 }
 
 /**
- * Tries inputs that are made from those that reached something new, and writes down the fewest that reach all of it.
+ * Tries inputs that are made from those that reached something new, and gives the fewest that reach all of it.
  * Throws `FuzzFailure` for one that finds something.
  */
 export async function grow(target: FuzzTarget, seed: number, seconds: number): Promise<Growth> {
@@ -44,12 +44,7 @@ export async function grow(target: FuzzTarget, seed: number, seconds: number): P
       await look(mutate(from, random), seed + tried);
     }
   }
-  const fewest = fewestOf(kept);
-  writeCorpus(
-    target,
-    fewest.map(({ input }) => input),
-  );
-  return { tried, kept: fewest.length, features: seen.size };
+  return { tried, kept: fewestOf(kept).map(({ input }) => input), features: seen.size };
 }
 
 /** Inputs made from one state of the corpus, before it is looked at again. */
