@@ -21,8 +21,16 @@ export interface CompiledRule {
   readonly automaton: Automaton;
   /** Null where the whole match is the secret. */
   readonly group: GroupFinder | null;
-  readonly allow: readonly Automaton[];
+  readonly allow: Allowance;
 }
+
+/** What is no credential after all: patterns of which one matches somewhere. */
+export interface Allowance {
+  readonly secret: readonly Automaton[];
+  readonly match: readonly Automaton[];
+}
+
+const NO_ALLOWANCE: Allowance = { secret: [], match: [] };
 
 class LazyRule implements CompiledRule {
   readonly rule: Rule;
@@ -31,7 +39,7 @@ class LazyRule implements CompiledRule {
   #program: Program | null = null;
   #automaton: Automaton | null = null;
   #group: GroupFinder | null = null;
-  #allow: readonly Automaton[] | null = null;
+  #allow: Allowance | null = null;
 
   constructor(rule: Rule, parsed: ParsedPattern, anchor: Anchor) {
     this.rule = rule;
@@ -53,8 +61,10 @@ class LazyRule implements CompiledRule {
     return (this.#group ??= new GroupFinder(this.program, this.automaton, secretGroup));
   }
 
-  get allow(): readonly Automaton[] {
-    return (this.#allow ??= (this.rule.allow ?? []).map((source) => checked(this.rule, allowAutomaton(source))));
+  get allow(): Allowance {
+    const made = (sources: readonly string[] = []): readonly Automaton[] =>
+      sources.map((source) => checked(this.rule, allowAutomaton(source)));
+    return (this.#allow ??= { secret: made(this.rule.allow), match: made(this.rule.allowMatch) });
   }
 }
 
@@ -78,6 +88,8 @@ export interface RuleSet {
   readonly late: readonly number[];
   /** The rule for wallets' words, if it is among them. */
   readonly phrases: CompiledRule | null;
+  /** For all of them. */
+  readonly allow: Allowance;
 }
 
 /** What is wrong with a rule, in words for who wrote it. */
@@ -89,7 +101,7 @@ export function compileRule(rule: Rule): Result<CompiledRule, string> {
   if (!anchor.ok) return anchor;
   const size = checkSize(parsed.value.root);
   if (!size.ok) return size;
-  for (const source of rule.allow ?? []) {
+  for (const source of [...(rule.allow ?? []), ...(rule.allowMatch ?? [])]) {
     const problem = allowProblem(source);
     if (problem !== null) return err(`its allow pattern ${source}: ${problem}`);
   }
@@ -124,25 +136,42 @@ function allowAutomaton(source: string): Result<Automaton, string> {
   return made;
 }
 
-export function buildRuleSet(rules: readonly CompiledRule[]): RuleSet {
+export function buildRuleSet(rules: readonly CompiledRule[], allow: Allowance = NO_ALLOWANCE): RuleSet {
   const entries = rules.flatMap(({ anchor }, rule) =>
     anchor.leads.flatMap((lead) => anchor.blocks.map((block) => ({ block, candidate: { rule, lead } }))),
   );
   const lead = Math.max(0, ...rules.flatMap(({ anchor }) => anchor.leads));
   const late = rules.flatMap(({ anchor }, rule) => (Math.max(...anchor.leads) > LEAD_FREE_BYTES ? [rule] : []));
   const phrases = rules.find(({ rule }) => rule.engine === 'seed-phrase') ?? null;
-  return { rules, filter: buildFilter(entries), lead, late, phrases };
+  return { rules, filter: buildFilter(entries), lead, late, phrases, allow };
+}
+
+/** What is allowed whichever rule it is. */
+export function compileAllowance(
+  patterns: readonly { readonly target: 'secret' | 'match'; readonly pattern: string }[],
+): Result<Allowance, string> {
+  const made: Record<'secret' | 'match', Automaton[]> = { secret: [], match: [] };
+  for (const { target, pattern } of patterns) {
+    const automaton = allowAutomaton(pattern);
+    if (!automaton.ok) return err(`the allow pattern ${pattern}: ${automaton.error}`);
+    made[target].push(automaton.value);
+  }
+  return ok(made);
 }
 
 /** Where the secret of a match lies; null when it is none after all. `bytes` has what stands round the match. */
-export function secretIn(compiled: CompiledRule, bytes: Uint8Array, match: Span): Span | null {
-  const { rule, group, allow } = compiled;
-  const span = group === null ? match : group.find(bytes, match);
-  if (span === null || span.start === span.end) return null;
+export function secretIn(set: RuleSet, compiled: CompiledRule, bytes: Uint8Array, match: Span): Span | null {
+  const { rule, group } = compiled;
+  // A group that took no part says nothing about which part of the match is secret.
+  const span = group?.find(bytes, match) ?? match;
+  if (span.start === span.end) return null;
   const secret = bytes.subarray(span.start, span.end);
   if (rule.entropy !== undefined && entropyOf(secret) < rule.entropy) return null;
   if (rule.checksum !== undefined && !checks(rule.checksum, secret)) return null;
-  return allow.some((automaton) => matchesWhole(automaton, secret)) ? null : span;
+  const isAllowed = ({ secret: its, match: whole }: Allowance): boolean =>
+    its.some((automaton) => matchesWhole(automaton, secret)) ||
+    whole.some((automaton) => matchesWhole(automaton, bytes.subarray(match.start, match.end)));
+  return isAllowed(compiled.allow) || isAllowed(set.allow) ? null : span;
 }
 
 function matchesWhole(automaton: Automaton, text: Uint8Array): boolean {

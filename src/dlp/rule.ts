@@ -42,6 +42,8 @@ export interface Rule {
   readonly entropy?: number;
   /** Secrets that are none, by patterns of which one matches somewhere in them. */
   readonly allow?: readonly string[];
+  /** The same for the whole match, whatever the secret in it is. */
+  readonly allowMatch?: readonly string[];
   readonly checksum?: Checksum;
   /** `credential` when absent. */
   readonly kind?: RuleKind;

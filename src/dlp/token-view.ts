@@ -153,7 +153,7 @@ export class TokenView {
 
   #report(rule: CompiledRule, text: Segment, start: number, end: number, onMatch: (match: TokenMatch) => void): void {
     if (end === -1) return;
-    const span = secretIn(rule, text.bytes, { start, end });
+    const span = secretIn(this.#set, rule, text.bytes, { start, end });
     if (span === null) return;
     onMatch({
       rule,

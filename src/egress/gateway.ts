@@ -14,7 +14,7 @@ import { createSystemResolver } from '../platform/dns.ts';
 import { systemRandom } from '../platform/random.ts';
 import { createLeafMinter } from '../platform/tls-ca.ts';
 import { createTrust } from '../platform/trust.ts';
-import { allowsName, compilePolicy } from '../policy/compile.ts';
+import { allowsName } from '../policy/compile.ts';
 import { parseHostSpec } from '../policy/host.ts';
 import { decideConnect } from '../policy/connect.ts';
 import { decideEgress } from '../policy/decide.ts';
@@ -24,8 +24,10 @@ import type { Random } from '../ports/random.ts';
 import type { Resolver } from '../ports/resolver.ts';
 import { CONTROL_SOCKET, type GatewayStatus } from '../schema/control.ts';
 import type { DecisionRecord } from '../schema/decision.ts';
+import { NO_OPERATOR_RULES } from '../schema/operator-rules.ts';
 import type { GatewayConfig, GatewaySecrets } from '../schema/gateway-config.ts';
 import type { MetricFamily } from '../schema/metrics.ts';
+import { compileLive } from './compile-live.ts';
 import { controlMethods } from './control.ts';
 import type { GatewayCore, LivePolicy, Timeouts } from './core.ts';
 import { Tally, type Counters } from './counters.ts';
@@ -105,7 +107,7 @@ class Gateway implements RunningGateway {
     this.#parts = parts;
     this.#clock = parts.clock ?? systemClock;
     this.#startedAt = this.#clock.monotonic();
-    this.#live = compile(parts.config);
+    this.#live = compileLive(parts.config);
     this.#trust = createTrust(parts.config.upstream.extraCa);
     this.#proxy = proxyOf(parts.config, parts.secrets);
     this.#core = this.#createCore();
@@ -138,7 +140,7 @@ class Gateway implements RunningGateway {
         message: `generation ${String(config.generation)} of ${config.slug} can't follow ${String(current.generation)} of ${current.slug}`,
       });
     }
-    const next = compile(config);
+    const next = compileLive(config);
     const slots = this.#core.credentials.length;
     const unknown = config.routes.find(({ credential }) => credential !== undefined && credential >= slots);
     if (unknown !== undefined) {
@@ -223,7 +225,7 @@ class Gateway implements RunningGateway {
     ];
     const known = buildKnownValues(values);
     const standIns = (secrets.placeholders ?? []).map(({ standIn }) => standIn);
-    const tokens = createTokenRules(hmacOf(secrets), standIns);
+    const tokens = createTokenRules(hmacOf(secrets), standIns, () => this.#live.config.rules ?? NO_OPERATOR_RULES);
     const resolver = this.#parts.resolver ?? createSystemResolver();
     const bounds: Timeouts = { ...LIMITS, ...timeouts };
     const connectTimeoutMs = bounds.upstreamConnectTimeoutMs;
@@ -271,12 +273,6 @@ class Gateway implements RunningGateway {
       onBug: this.#parts.onBug ?? (() => undefined),
     };
   }
-}
-
-function compile(config: GatewayConfig): LivePolicy {
-  const policy = compilePolicy(config);
-  if (policy.ok) return { config, policy: policy.value };
-  throw new BottleError('config_invalid', { message: `the policy does not compile: ${policy.error.join('; ')}` });
 }
 
 function echoesOf({ credentials, placeholders = [] }: GatewaySecrets, clock: Clock): Echoes {

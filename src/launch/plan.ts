@@ -2,6 +2,7 @@ import { BottleError, type SourcePosition } from '../kernel/errors.ts';
 import { credentialNames, mergeRoutes, type SourcedRoute } from '../policy/merge.ts';
 import { compilePolicy } from '../policy/compile.ts';
 import type { ProvisionPlan } from '../providers/provider.ts';
+import type { OperatorRules } from '../schema/operator-rules.ts';
 import { BottlePlanSchema, INSIDE, type BackendName, type BottlePlan, type Resources } from '../schema/plan.ts';
 import type { UpstreamProxy } from '../schema/upstream-proxy.ts';
 import { bottleEnvironment } from './environment.ts';
@@ -49,6 +50,8 @@ export interface PlanInput {
     readonly resolve: Readonly<Record<string, string>>;
     readonly proxy?: UpstreamProxy;
   };
+  /** The operator's own rules for credentials. */
+  readonly rules?: OperatorRules;
   readonly warnings: readonly string[];
 }
 
@@ -80,6 +83,7 @@ export function buildPlan(input: PlanInput): BuiltPlan {
     routes: [...merged.value],
     log: input.log,
     supervise: input.supervise ?? false,
+    ...(input.rules === undefined ? {} : { rules: input.rules }),
     upstream: {
       extraCa: [...input.upstream.extraCa],
       resolve: { ...input.upstream.resolve },

@@ -87,6 +87,8 @@ export const SETTINGS_EXAMPLES: Readonly<Record<string, string>> = {
   'upstream.no_proxy': 'no_proxy: ["*.acme.example"]',
   'upstream.resolve': 'resolve: {"git.acme.example:443": "10.0.0.7:443"}',
   'upstream.resolve.*': '"git.acme.example:443": "10.0.0.7:443"',
+  dlp: 'dlp: {rules: [rules/acme.toml]}',
+  'dlp.rules': 'rules: [rules/acme.toml]',
   backend: 'backend: bubblewrap',
   strict_secrets: 'strict_secrets: true',
   supervise: 'supervise: {hold_s: 300}',

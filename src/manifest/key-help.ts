@@ -105,6 +105,8 @@ export const AGENT_HELP: Readonly<Record<string, string>> = {
 };
 
 export const SETTINGS_HELP: Readonly<Record<string, string>> = {
+  dlp: 'What else is a credential on this machine.',
+  'dlp.rules': 'Files with rules of your own, in the TOML of gitleaks; the last one has the last word.',
   upstream: 'How this machine reaches the network.',
   'upstream.extra_ca': 'PEM files of further roots, for company networks.',
   'upstream.proxy': 'The proxy that the gateway goes out through.',

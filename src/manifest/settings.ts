@@ -5,6 +5,7 @@ import { BottleError } from '../kernel/errors.ts';
 import { Secret } from '../kernel/secret.ts';
 import { isLiteral, parseAuthority, parseHostSpec } from '../policy/host.ts';
 import type { Files } from '../ports/files.ts';
+import type { OperatorRules } from '../schema/operator-rules.ts';
 import { SettingsFileSchema, type Settings } from '../schema/settings.ts';
 import { SETTINGS_EXAMPLES } from './examples.ts';
 import { refuseNotBuilt, SETTINGS_NOT_BUILT } from './features.ts';
@@ -18,6 +19,7 @@ import {
   type KeyPath,
   type Located,
 } from './located.ts';
+import { joinRules, loadRuleFile } from './rule-file.ts';
 import { asMap, checkShape } from './schema-check.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -38,6 +40,7 @@ export function loadSettings(home: string, files: Files): Settings {
       resolve: content.upstream?.resolve ?? {},
       proxy: proxyOf(content.upstream ?? {}, tree),
     },
+    rules: rulesOf(tree, home, files),
     backend: content.backend ?? null,
     strictSecrets: content.strict_secrets ?? false,
   };
@@ -118,6 +121,21 @@ function decodeLogin(login: string, tree: Located): string {
     if (!(failure instanceof URIError)) throw failure;
     return fail(tree, ['upstream', 'proxy'], 'has a broken escape in its user or password', 'write % as %25');
   }
+}
+
+/** Later files have the last word. */
+function rulesOf(tree: Located, home: string, files: Files): OperatorRules | null {
+  const written = itemsAt(tree, ['dlp', 'rules']);
+  const [first, ...more] = written
+    .map((_, index) => {
+      const key: KeyPath = ['dlp', 'rules', index];
+      const file = path.resolve(home, (stringAt(tree, key) ?? '').replace(/^~(?=\/|$)/, files.operatorHome));
+      const text = files.read(file);
+      if (text === null) fail(tree, key, `there is no file ${file}`, SETTINGS_EXAMPLES['dlp.rules'] ?? '');
+      return loadRuleFile(file, text, files);
+    })
+    .reverse();
+  return first === undefined ? null : more.reduce(joinRules, first);
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { OperatorRulesSchema } from './operator-rules.ts';
 import { RouteSchema } from './route.ts';
 import { UpstreamProxySchema } from './upstream-proxy.ts';
 
@@ -26,6 +27,8 @@ export const GatewayConfigSchema = z.strictObject({
   log: z.union([z.literal(0), z.literal(1), z.literal(2)]),
   /** True when a supervise service exists to ask; shapes the advice in refusals. */
   supervise: z.boolean(),
+  /** The operator's own rules for credentials; absent when there are none. */
+  rules: OperatorRulesSchema.optional(),
   upstream: z.strictObject({
     /** PEM texts of `settings.yml` upstream.extra_ca, already read. */
     extraCa: z.array(z.string()),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Secret } from '../kernel/secret.ts';
+import { OperatorRulesSchema } from './operator-rules.ts';
 import { BACKEND_NAMES } from './plan.ts';
 import { UpstreamProxySchema } from './upstream-proxy.ts';
 
@@ -14,6 +15,7 @@ export const SettingsFileSchema = z.strictObject({
       resolve: z.record(z.string(), z.string()).optional(),
     })
     .optional(),
+  dlp: z.strictObject({ rules: z.array(z.string().min(1)).optional() }).optional(),
   backend: z.enum(BACKEND_NAMES).optional(),
   strict_secrets: z.boolean().optional(),
   supervise: z.strictObject({ hold_s: z.int().positive().optional() }).optional(),
@@ -30,6 +32,8 @@ export const SettingsSchema = z.strictObject({
     /** User and password apart from the rest: the plan, which is printed, holds only the rest. */
     proxy: z.strictObject({ address: UpstreamProxySchema, login: z.instanceof(Secret).nullable() }).nullable(),
   }),
+  /** What the files under `dlp.rules` say; null when none are named. */
+  rules: OperatorRulesSchema.nullable(),
   backend: z.enum(BACKEND_NAMES).nullable(),
   /** A secret that would be inside in clear refuses the start (SECURITY S8). */
   strictSecrets: z.boolean(),

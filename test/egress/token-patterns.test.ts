@@ -116,3 +116,30 @@ describe('what passes', () => {
     expect((await send(harness, 'https://own.example.com/', elsewhere)).reason).toBe('token_pattern');
   });
 });
+
+describe("the operator's own rules", () => {
+  const own = {
+    rules: [{ id: 'acme-token', description: '', pattern: 'acme_([a-z0-9]{16})', secretGroup: 1, keywords: [] }],
+    disabled: ['github-pat'],
+    allow: [{ target: 'secret' as const, pattern: '^x+$', rules: ['acme-token'] }],
+  };
+
+  it('count from the reload that brings them, and a bad one changes nothing', async () => {
+    await using fresh = await startHarness({ routes: [{ host: HOST }], origins: { [`${HOST}:443`]: origin } });
+    const post = async (body: string): Promise<string | null> =>
+      (await send(fresh, `https://${HOST}/`, { method: 'POST', body })).reason ?? null;
+    expect(await post('acme_k3v9q7d2m4x8b1z6')).toBeNull();
+    expect(await post(GITHUB)).toBe('token_pattern');
+    fresh.gateway.reload({ ...fresh.config([{ host: HOST }], 2), rules: own });
+    expect(await post('acme_k3v9q7d2m4x8b1z6')).toBe('token_pattern');
+    expect(await post(`acme_${'x'.repeat(16)}`)).toBeNull();
+    expect(await post(GITHUB)).toBeNull();
+    const bad = { ...own, rules: [{ ...own.rules[0]!, pattern: '[a-z]{40}' }] };
+    expect(() => {
+      fresh.gateway.reload({ ...fresh.config([{ host: HOST }], 3), rules: bad });
+    }).toThrow('acme-token');
+    expect(await post('acme_k3v9q7d2m4x8b1z6')).toBe('token_pattern');
+    const records = fresh.decided().map((line) => JSON.stringify(line));
+    expect(records.join('\n')).not.toContain('k3v9q7d2m4x8b1z6');
+  });
+});

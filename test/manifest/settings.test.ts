@@ -13,7 +13,12 @@ function settings(text: string, others: Readonly<Record<string, string>> = {}) {
 }
 
 describe('settings.yml', () => {
-  const DEFAULTS = { upstream: { extraCa: [], resolve: {}, proxy: null }, backend: null, strictSecrets: false };
+  const DEFAULTS = {
+    upstream: { extraCa: [], resolve: {}, proxy: null },
+    rules: null,
+    backend: null,
+    strictSecrets: false,
+  };
 
   test('that is not there has its defaults, and so has an empty one', () => {
     expect(loadSettings(HOME, memoryFiles({ files: {} }))).toEqual(DEFAULTS);
@@ -40,6 +45,7 @@ strict_secrets: true
         resolve: { 'Git.Acme.example:443': '10.0.0.7:8443', 'v6.example:443': '[::1]:443' },
         proxy: null,
       },
+      rules: null,
       backend: 'bubblewrap',
       strictSecrets: true,
     });
@@ -74,7 +80,7 @@ strict_secrets: true
       says: `settings_invalid
 settings.yml:1:1  upsteam
   unknown key "upsteam"; did you mean "upstream"?
-  allowed here: upstream, backend, strict_secrets, supervise, budgets
+  allowed here: upstream, dlp, backend, strict_secrets, supervise, budgets
       upstream: {extra_ca: [/etc/ssl/company.pem]}`,
     },
     {

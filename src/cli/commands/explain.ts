@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { BottleError, EXIT } from '../../kernel/errors.ts';
 import { buildKnownValues, type KnownValues } from '../../dlp/known-values.ts';
 import { screenText, type Hit } from '../../dlp/screen.ts';
-import { createTokenRules } from '../../egress/token-rules.ts';
+import { createTokenRules, type TokenRules } from '../../egress/token-rules.ts';
 import { findingsReason } from '../../egress/upload.ts';
 import { buildPlan } from '../../launch/plan.ts';
 import { compilePolicy } from '../../policy/compile.ts';
@@ -11,6 +11,7 @@ import { explainEgress, explainFacts } from '../../policy/explain.ts';
 import { reveal } from '../../platform/reveal.ts';
 import type { Explanation } from '../../schema/decision.ts';
 import type { Header } from '../../schema/header.ts';
+import { NO_OPERATOR_RULES } from '../../schema/operator-rules.ts';
 import type { CliContext } from '../context.ts';
 import { ExplainOptionsSchema } from '../options.ts';
 import { table } from '../terminal.ts';
@@ -45,7 +46,12 @@ export async function explain(
   const known = buildKnownValues(values);
   const body = options.data === undefined ? '' : readBody(options.data);
   const verdict = decideEgress(policy.value, facts.value);
-  const findings = verdict.kind === 'allow' ? scanAll(known, verdict, facts.value, body) : [];
+  const rules = createTokenRules(
+    () => '',
+    [],
+    () => plan.gateway.rules ?? NO_OPERATOR_RULES,
+  );
+  const findings = verdict.kind === 'allow' ? scanAll({ known, rules }, verdict, facts.value, body) : [];
   const explanation = withFindings(explainEgress(policy.value, facts.value), findings);
   print(context, explanation, options.json);
   return Promise.resolve(explanation.decision === 'allow' ? 0 : EXIT.refused);
@@ -75,9 +81,18 @@ interface Scannable {
 
 type Allowed = Extract<Verdict, { readonly kind: 'allow' }>;
 
-function scanAll(values: KnownValues, verdict: Allowed, facts: Scannable, body: string): readonly Hit[] {
+interface LookedFor {
+  readonly known: KnownValues;
+  readonly rules: TokenRules;
+}
+
+function scanAll(
+  { known: values, rules }: LookedFor,
+  verdict: Allowed,
+  facts: Scannable,
+  body: string,
+): readonly Hit[] {
   const { knownSecrets, tokenPatterns } = verdict.forward.outbound;
-  const rules = createTokenRules(() => '', []);
   const known = knownSecrets ? values : null;
   const head = { known, tokens: tokenPatterns ? rules.head : null };
   const inBody = { known, tokens: tokenPatterns && verdict.route.origin !== 'provider' ? rules.body : null };

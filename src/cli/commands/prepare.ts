@@ -118,7 +118,7 @@ export function gatewayInput(context: CliContext, bottle: EffectiveBottle, slug:
 type CommonInput = Omit<PlanInput, 'slug' | 'agent' | 'label' | 'backend' | 'provider' | 'provision' | 'workspace'>;
 
 function commonInput(context: CliContext, bottle: EffectiveBottle): CommonInput {
-  const { upstream, strictSecrets } = context.settings();
+  const { upstream, rules, strictSecrets } = context.settings();
   const [clear] = secretsInClear(bottle.env, bottle.egress.routes);
   if (strictSecrets && clear !== undefined) {
     throw new BottleError('manifest_invalid', {
@@ -142,6 +142,7 @@ function commonInput(context: CliContext, bottle: EffectiveBottle): CommonInput 
       resolve: upstream.resolve,
       ...(upstream.proxy === null ? {} : { proxy: upstream.proxy.address }),
     },
+    ...(rules === null ? {} : { rules }),
     warnings: [...context.manifests().warnings, ...bottle.notices, ...bottle.warnings],
   };
 }

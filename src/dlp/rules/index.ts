@@ -46,3 +46,5 @@ export function builtInRules(): readonly CompiledRule[] {
 }
 
 export const builtInRuleSet = (): RuleSet => buildRuleSet(builtInRules());
+
+export const builtInRuleIds = (): readonly string[] => BUILT_IN_RULES.map(({ id }) => id);
