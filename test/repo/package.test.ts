@@ -169,6 +169,7 @@ describe('the packed tarball, installed elsewhere', () => {
       'netns-helper.js',
       'probe.js',
       'pty-helper.js',
+      'supervise.js',
       'THIRD-PARTY.txt',
     ];
     for (const file of [...entries.map((name) => `dist/${name}`), 'bin/bot-bottle', 'LICENSE', 'README.md']) {
