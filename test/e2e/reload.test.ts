@@ -176,7 +176,7 @@ describe('reload of a running bottle', () => {
       decided.push(z.looseObject({ path: z.string() }).parse(record).path);
     });
     await control.call('decisions', z.unknown());
-    const empty = { slug: running.slug, routes: [], log: 0, supervise: false, upstream: { extraCa: [], resolve: {} } };
+    const empty = { slug: running.slug, routes: [], log: 1, supervise: false, upstream: { extraCa: [], resolve: {} } };
     const outcomes = await Promise.allSettled(
       [2, 3, 3, 4].map((generation) => control.call('reload', ReloadedSchema, { config: { ...empty, generation } })),
     );
