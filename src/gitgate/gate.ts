@@ -3,7 +3,7 @@ import type { AuditSink } from '../ports/audit-sink.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 
-/** A question that only the operator can answer (supervise). */
+/** A question that only the operator can answer. */
 export interface GateQuestion {
   readonly repo: string;
   readonly text: string;
@@ -30,6 +30,6 @@ export interface GateCore {
 export function askNobody({ repo }: GateQuestion): Promise<GateAnswer> {
   return Promise.resolve({
     approved: false,
-    text: `the operator can't be asked yet; they can allow it under git-gate.repos.${repo} of the bottle`,
+    text: `the operator can't be asked about a push yet; they can allow it under git-gate.repos.${repo} of the bottle`,
   });
 }

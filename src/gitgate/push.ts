@@ -130,6 +130,7 @@ class PushAnswer {
     response.once('close', () => {
       if (!this.stays) gone.abort();
     });
+    if (response.destroyed || response.closed) gone.abort();
   }
 
   say(line: string): void {
@@ -166,6 +167,7 @@ async function receive(
   answer: PushAnswer,
 ): Promise<void> {
   const { core, mirror, signal } = parts;
+  if (signal.aborted) return;
   const child = spawnGit({
     directory: mirror.directory,
     hooks: core.hooks,
@@ -175,6 +177,8 @@ async function receive(
   });
   const end = (): void => {
     child.kill('SIGTERM');
+    // What it started reads on until its input ends.
+    child.stdin?.destroy();
   };
   signal.addEventListener('abort', end, { once: true });
   const words = collectWords(child.stderr);
@@ -244,10 +248,12 @@ function feed(stdin: Writable, head: Buffer, rest: Buffer, body: Readable, signa
     if (!signal.aborted) body.resume();
   });
   stdin.write(Buffer.concat([head, rest]));
-  body.on('error', () => {
+  const cut = (): void => {
     stdin.end();
-  });
-  body.pipe(stdin);
+  };
+  body.once('error', cut).once('close', cut);
+  if (body.destroyed && !body.readableEnded) cut();
+  else body.pipe(stdin);
 }
 
 type HookStream = Readable | Writable | null | undefined;

@@ -211,7 +211,7 @@ describe('what a push may do', () => {
     const cwd = await gate.clone();
     await commit(gate, cwd, { a: '1' });
     const pushed = await gate.git(['push', 'origin', 'HEAD:main'], { cwd });
-    expect(pushed.stderr).toContain("can't be asked yet");
+    expect(pushed.stderr).toContain("can't be asked about a push yet");
     await gate.must(['push', '-q', 'origin', 'HEAD:other'], { cwd });
   });
 
