@@ -12,7 +12,7 @@ export function collectOf(
 ): (value: string, earlier: readonly string[]) => readonly string[] {
   return (value, earlier) => {
     if (choices.includes(value)) return [...earlier, value];
-    throw new InvalidArgumentError(`It is one of ${choices.join(', ')}.`);
+    throw new InvalidArgumentError(`must be one of ${choices.join(', ')}`);
   };
 }
 export const example = (text: string): string => `\nExample:\n  ${text}`;
@@ -26,5 +26,5 @@ export function parseListen(text: string): { readonly host: string; readonly por
 
 export function parseCount(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It is a number.');
+  throw new InvalidArgumentError('must be a number');
 }

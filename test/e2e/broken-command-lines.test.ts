@@ -73,10 +73,10 @@ const ROWS: readonly Row[] = [
   { args: ['info'], says: `missing required argument 'agent'\n${help('info')}` },
   { args: ['completion', 'tcsh'], says: 'there is no completion for "tcsh"\n      one of: bash, zsh, fish\n' },
   { args: ['deliver', 'x'], code: 1, says: 'no bottle is called "x"\n      bot-bottle list active --all\n' },
-  { args: ['logs', 'x', '--since'], says: `option '--since <age>' argument missing\n${help('logs')}` },
+  { args: ['logs', 'x', '--since'], says: `option '--since <when>' argument missing\n${help('logs')}` },
   {
     args: ['logs', 'x', '--decision', 'maybe'],
-    says: `option '--decision <kind>' argument 'maybe' is none of: allow, deny, hold, redact\n${help('logs')}`,
+    says: `option '--decision <kind>' argument 'maybe' is invalid: must be one of allow, deny, hold, redact\n${help('logs')}`,
   },
   {
     args: ['cleanup', '--yes', 'now'],

@@ -138,8 +138,8 @@ describe('reload of a running bottle', () => {
     const { slug } = running;
     for (const config of [
       {},
-      { slug, generation: 1, routes: [], log: 0, supervise: false, upstream: { extraCa: [], resolve: {} } },
-      { slug: 'other', generation: 9, routes: [], log: 0, supervise: false, upstream: { extraCa: [], resolve: {} } },
+      { slug, generation: 1, routes: [], log: 1, supervise: false, upstream: { extraCa: [], resolve: {} } },
+      { slug: 'other', generation: 9, routes: [], log: 1, supervise: false, upstream: { extraCa: [], resolve: {} } },
     ]) {
       await expect(control.call('reload', ReloadedSchema, { config })).rejects.toThrow('the service refused');
     }
