@@ -18,6 +18,8 @@ export interface ProcessFacts {
   readonly userName: string;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
+  /** `--plain`. */
+  readonly plain: boolean;
   readonly interactive: boolean;
 }
 

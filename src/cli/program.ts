@@ -27,6 +27,7 @@ export function buildProgram(context: CliContext): (argv: readonly string[]) => 
     .description('Run any coding agent as if it were already compromised, and lose nothing when it is.')
     .version(version(), '-V, --version')
     .option('--debug', 'print stack traces with errors')
+    .option('--plain', 'lines instead of lists to move in, and no colour: for screen readers')
     .exitOverride()
     .enablePositionalOptions()
     .configureOutput({

@@ -11,6 +11,8 @@ export interface Terminal {
   readonly say: (text: string) => void;
   readonly colour: boolean;
   readonly columns: number;
+  /** Lines one after the other: nothing is drawn, moved or coloured, for a screen reader or a terminal that can't. */
+  readonly plain: boolean;
   /** The same of stdout, for results that are lines for people; null columns where it is no terminal. */
   readonly output: { readonly colour: boolean; readonly columns: () => number | null };
 }
@@ -18,21 +20,25 @@ export interface Terminal {
 export interface TerminalStreams {
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
+  readonly plain: boolean;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 export function openTerminal(streams: TerminalStreams): Terminal {
+  const { environment } = streams;
+  const plain = streams.plain || (environment['BOT_BOTTLE_PLAIN'] ?? '') !== '' || environment['TERM'] === 'dumb';
   return {
+    plain,
     result: (text) => {
       streams.stdout.write(`${text}\n`);
     },
     say: (text) => {
       streams.stderr.write(`${text}\n`);
     },
-    colour: wantsColour(streams.environment, streams.stderr),
+    colour: !plain && wantsColour(environment, streams.stderr),
     columns: streams.stderr.columns > 0 ? streams.stderr.columns : 80,
     output: {
-      colour: wantsColour(streams.environment, streams.stdout),
+      colour: !plain && wantsColour(environment, streams.stdout),
       columns: () => (streams.stdout.isTTY ? streams.stdout.columns : null),
     },
   };

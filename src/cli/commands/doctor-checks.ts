@@ -25,6 +25,7 @@ export async function checkMachine(context: CliContext): Promise<readonly CheckR
     ...(process.getuid?.() === 0
       ? ['setpriv', 'unshare', 'mount'].map((name) => program(name, 'for bottles that root starts', 'util-linux'))
       : []),
+    entering(),
     browsers(),
     settings(context),
     home(context),
@@ -43,6 +44,18 @@ function program(name: string, what: string, from: string): CheckRow {
 }
 
 const installing = (what: string): string => `install ${what} with your system's package manager`;
+
+function entering(): CheckRow {
+  const missing = ['nsenter', 'prlimit', 'setpriv'].filter((name) => findProgram(name) === null);
+  return missing.length === 0
+    ? { name: 'exec', ok: true, why: 'bottles that run can be looked into', fix: null }
+    : {
+        name: 'exec',
+        ok: true,
+        why: `${missing.join(', ')} missing; without it nobody can look into a bottle that runs`,
+        fix: installing('util-linux'),
+      };
+}
 
 function browsers(): CheckRow {
   const file = findProgram('certutil');

@@ -34,11 +34,51 @@ async function backendRows(context: CliContext): Promise<readonly BackendRow[]> 
 
 /** `✓` is well, `-` could be better, `✗` keeps bottles from starting; below the table, how to mend what is not well. */
 function print(context: CliContext, backends: readonly BackendRow[], checks: readonly CheckRow[]): void {
+  const marks = context.terminal.plain ? MARKS.plain : MARKS.drawn;
   const rows = [
-    ...backends.map(({ name, available, why, fix }) => ({ mark: available ? '✓' : '-', name, why, fix })),
-    ...checks.map(({ name, ok, why, fix }) => ({ mark: !ok ? '✗' : fix === null ? '✓' : '-', name, why, fix })),
+    ...backends.map(({ name, available, why, fix }) => ({
+      mark: available ? marks.well : marks.better,
+      name,
+      why,
+      fix,
+    })),
+    ...checks.map(({ name, ok, why, fix }) => ({
+      mark: !ok ? marks.bad : fix === null ? marks.well : marks.better,
+      name,
+      why,
+      fix,
+    })),
   ];
-  context.terminal.result(table(rows.map(({ mark, name, why }) => [mark, name, why])));
+  const width = Math.max(...rows.map(({ mark, name }) => BESIDE + mark.length + name.length));
+  const columns = (context.terminal.output.columns() ?? Infinity) - width;
+  context.terminal.result(
+    table(
+      rows.flatMap(({ mark, name, why }) =>
+        wrapped(why, columns).map((line, index) => (index === 0 ? [mark, name, line] : ['', '', line])),
+      ),
+    ),
+  );
   for (const { mark, name, fix } of rows)
-    if (mark !== '✓' && fix !== null) context.terminal.result(`     ${name}: ${fix}`);
+    if (mark !== marks.well && fix !== null) context.terminal.result(`     ${name}: ${fix}`);
+}
+
+const MARKS = {
+  drawn: { well: '✓', better: '-', bad: '✗' },
+  plain: { well: 'ok', better: 'note', bad: 'bad' },
+} as const;
+
+/** What the table puts around and between its columns. */
+const BESIDE = 1 + 3 + 3;
+const NARROWEST = 20;
+
+/** Broken between words, where the terminal ends. */
+function wrapped(text: string, columns: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    const longer = last === undefined ? word : `${last} ${word}`;
+    if (last !== undefined && longer.length <= Math.max(columns, NARROWEST)) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }

@@ -221,10 +221,10 @@ export async function launchOnTerminal(
     },
     onReady: (bottle) => {
       progress.ready(bottle.proof.checks.length);
-      terminal.output.write(pushTitle(built.plan.label ?? slug));
+      if (!context.terminal.plain) terminal.output.write(pushTitle(built.plan.label ?? slug));
     },
   });
-  terminal.output.write(POP_TITLE);
+  if (!context.terminal.plain) terminal.output.write(POP_TITLE);
   report(context, result, { say, name, asJson: options.json });
   return result.exit.exitCode;
 }
@@ -258,44 +258,51 @@ async function pickSubject(
   const manifests = context.manifests();
   const signal = context.stopRequested;
   const picked = agentName === null;
-  const agent = manifests.loadAgent(agentName ?? (await chooseAgent(manifests, terminal, signal)));
+  const agent = manifests.loadAgent(agentName ?? (await chooseAgent(context, manifests, terminal)));
   const named = options.bottle.length > 0 || agent.bottle !== null;
-  const names = named ? bottlesOf(agent, options.bottle) : await chooseBottles(manifests, terminal, signal);
+  const names = named ? bottlesOf(agent, options.bottle) : await chooseBottles(context, manifests, terminal);
   const bottle = manifests.loadForAgent(agent, names);
   const ask = picked && !options.yes;
-  const { pickColour, pickLabel } = await import('../pick.ts');
+  const { pickColour, pickLabel } = await pickers(context);
   const label = options.label ?? (ask ? await pickLabel(terminal, signal) : null);
   const colour = labelColour(options.color) ?? (ask && label !== null ? await pickColour(terminal, signal) : null);
   return { agent, bottle, label, colour };
 }
 
-async function chooseAgent(manifests: Manifests, terminal: ControllingTerminal, signal: AbortSignal): Promise<string> {
+type Pickers = Pick<typeof import('../pick.ts'), 'pickAgent' | 'pickBottles' | 'pickColour' | 'pickLabel'>;
+
+/** Loaded when first needed: most commands show none. */
+function pickers({ terminal }: CliContext): Promise<Pickers> {
+  return terminal.plain ? import('../pick-plain.ts') : import('../pick.ts');
+}
+
+async function chooseAgent(context: CliContext, manifests: Manifests, terminal: ControllingTerminal): Promise<string> {
   const agents = manifests.listAgents();
   if (agents.length === 0) {
     throw new BottleError('manifest_not_found', { message: 'there are no agents yet', hint: 'bot-bottle init' });
   }
-  const { pickAgent } = await import('../pick.ts');
+  const { pickAgent } = await pickers(context);
   return pickAgent(
     agents.map(({ name, file }) => ({ name, hint: file })),
     terminal,
-    signal,
+    context.stopRequested,
   );
 }
 
 async function chooseBottles(
+  context: CliContext,
   manifests: Manifests,
   terminal: ControllingTerminal,
-  signal: AbortSignal,
 ): Promise<readonly string[]> {
   const bottles = manifests.listBottles();
   if (bottles.length === 0) {
     throw new BottleError('manifest_not_found', { message: 'there are no bottles yet', hint: 'bot-bottle init' });
   }
-  const { pickBottles } = await import('../pick.ts');
+  const { pickBottles } = await pickers(context);
   return pickBottles(
     bottles.map(({ name }) => ({ name, hint: lineageOf(manifests, name) })),
     terminal,
-    signal,
+    context.stopRequested,
   );
 }
 
