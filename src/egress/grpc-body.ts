@@ -1,4 +1,5 @@
-import { createScanner, type Hit, type Scanner, type Screen } from '../dlp/screen.ts';
+import { createBodyScanner, type BodyScanner } from '../dlp/known-values.ts';
+import { createScanner, type Hit, type Screen } from '../dlp/screen.ts';
 import { KiB, LIMITS } from '../kernel/limits.ts';
 import { ContentDecoders, type ContentCoding } from '../platform/content-decoder.ts';
 import { GrpcMessages, type GrpcEvent } from '../protocol/grpc-frames.ts';
@@ -6,6 +7,7 @@ import type { Header } from '../schema/header.ts';
 import type { BodySource } from './body-reader.ts';
 import { headerTokens } from './headers.ts';
 import type { HoldStore } from './hold.ts';
+import { PacedScanner } from './turns.ts';
 import { scanTrailers, type OutboundBody, type OutboundStep } from './outbound.ts';
 
 /** What messages whose flag says so are compressed with. */
@@ -37,7 +39,7 @@ export class GrpcBody implements OutboundBody {
   readonly #store: HoldStore;
   readonly #messages = new GrpcMessages();
   /** Sees all messages as one text: a value that is spread over several is found before its last piece leaves. */
-  readonly #across: Scanner;
+  readonly #across: BodyScanner | null;
   #message: Message | null = null;
   /** Looked through, and not yet given out. */
   #free: Uint8Array[] = [];
@@ -46,7 +48,7 @@ export class GrpcBody implements OutboundBody {
   constructor(reader: BodySource, screen: Screen, coding: MessageCoding, store: HoldStore) {
     this.#reader = reader;
     this.#screen = screen;
-    this.#across = createScanner({ known: screen.known, tokens: null }, 'body');
+    this.#across = screen.known === null ? null : createBodyScanner(screen.known, 'body');
     this.#codings = coding === 'identity' ? null : [coding];
     this.#store = store;
   }
@@ -90,7 +92,7 @@ export class GrpcBody implements OutboundBody {
     }
     const message = this.#message;
     if (message === null) return null;
-    const taken = event.kind === 'payload' ? message.push(event.bytes) : await message.end();
+    const taken = await (event.kind === 'payload' ? message.push(event.bytes) : message.end());
     if (!Array.isArray(taken)) return taken;
     this.#free.push(...taken);
     if (event.kind === 'end') this.#drop();
@@ -130,28 +132,28 @@ export class GrpcBody implements OutboundBody {
 type Taken = Uint8Array[] | Refused;
 
 interface Message extends Disposable {
-  push(bytes: Uint8Array): Taken;
+  push(bytes: Uint8Array): Taken | Promise<Taken>;
   end(): Taken | Promise<Taken>;
 }
 
 class PlainMessage implements Message {
-  readonly #scanner: Scanner;
-  readonly #across: Scanner;
+  readonly #scanner: PacedScanner;
+  readonly #across: BodyScanner | null;
   /** The head goes out with the first bytes of what it announces. */
   #held: Uint8Array[];
   #released: number;
 
-  constructor(head: Uint8Array, screen: Screen, across: Scanner) {
-    this.#scanner = createScanner(screen, 'body');
+  constructor(head: Uint8Array, screen: Screen, across: BodyScanner | null) {
+    this.#scanner = new PacedScanner(createScanner(screen, 'body'));
     this.#across = across;
     this.#held = [head];
     this.#released = -head.length;
   }
 
-  push(bytes: Uint8Array): Taken {
+  async push(bytes: Uint8Array): Promise<Taken> {
     this.#held.push(bytes);
-    const { findings, release } = this.#scanner.push(bytes);
-    const all = either(findings, this.#across.push(bytes).findings);
+    const { findings, release } = (await this.#scanner.push([bytes])) ?? { findings: [], release: 0 };
+    const all = either(findings, this.#across?.push(bytes).findings ?? []);
     return all.length > 0 ? found(all) : this.#release(release);
   }
 
@@ -182,7 +184,7 @@ class PlainMessage implements Message {
 
 class CompressedMessage implements Message {
   readonly #screen: Screen;
-  readonly #across: Scanner;
+  readonly #across: BodyScanner | null;
   readonly #codings: readonly ContentCoding[];
   readonly #store: HoldStore;
   #held: Uint8Array[];
@@ -190,7 +192,7 @@ class CompressedMessage implements Message {
 
   constructor(
     head: Uint8Array,
-    { screen, across }: { readonly screen: Screen; readonly across: Scanner },
+    { screen, across }: { readonly screen: Screen; readonly across: BodyScanner | null },
     codings: readonly ContentCoding[],
     store: HoldStore,
   ) {
@@ -212,21 +214,28 @@ class CompressedMessage implements Message {
   }
 
   async end(): Promise<Taken> {
-    const raw = createScanner(this.#screen, 'body');
-    const decoded = createScanner(this.#screen, 'body');
-    const look = (part: Uint8Array): readonly Hit[] =>
-      either(decoded.push(part).findings, this.#across.push(part).findings);
+    // As it comes it is one packed whole, which the decoders undo.
+    const raw = new PacedScanner(createScanner({ ...this.#screen, unpack: null }, 'body'));
+    const decoded = new PacedScanner(createScanner(this.#screen, 'body'));
+    const look = async (parts: readonly Uint8Array[]): Promise<readonly Hit[]> => {
+      const { findings = [] } = (await decoded.push(parts)) ?? {};
+      return either(
+        findings,
+        parts.flatMap((part) => this.#across?.push(part).findings ?? []),
+      );
+    };
     using decoders = new ContentDecoders(this.#codings, { decodedBytes: LIMITS.decodedBodyBytes });
     const [, ...payload] = this.#held;
     for (const block of payload.flatMap(slices)) {
       const some = await decoders.push([block]);
       if (!some.ok) return unscannable(some.error);
-      const findings = [...raw.push(block).findings, ...some.value.flatMap(look)];
-      if (findings.length > 0) return found(findings);
+      const { findings = [] } = (await raw.push([block])) ?? {};
+      const all = either(findings, await look(some.value));
+      if (all.length > 0) return found(all);
     }
     const rest = await decoders.end();
     if (!rest.ok) return unscannable(rest.error);
-    const findings = [...raw.end().findings, ...rest.value.flatMap(look), ...decoded.end().findings];
+    const findings = [...raw.end().findings, ...(await look(rest.value)), ...decoded.end().findings];
     return findings.length > 0 ? found(findings) : this.#held.splice(0);
   }
 

@@ -265,12 +265,12 @@ describe('gRPC through interception, with a credential put in', () => {
 
   test('a message that ends like the beginning of a value does not wait for the next', async () => {
     const chat = client.makeBidiStreamRequest<Buffer, Buffer>(SERVICE.chat.path, bytes, bytes);
-    chat.write(Buffer.from('ends with known_value_Zq83'));
+    chat.write(Buffer.from('ends with known_v'));
     const [answer] = await once(chat, 'data');
-    expect(String(answer)).toBe('ENDS WITH KNOWN_VALUE_ZQ83');
+    expect(String(answer)).toBe('ENDS WITH KNOWN_V');
     const failed = once(chat, 'error');
     // And the rest of it, in a message of its own, does not leave.
-    chat.write(Buffer.from('hd7Wm2pXv91LtR5k'));
+    chat.write(Buffer.from('alue_Zq83hd7Wm2pXv91LtR5k'));
     const [failure] = await failed;
     expect(failure).toMatchObject({ code: expect.any(Number) });
     const last = (await harness.ended(1)).at(-1);
