@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -6,7 +7,8 @@ import { leftovers } from './support/leftovers.ts';
 import { World } from './support/world.ts';
 
 const ROOT = process.getuid?.() === 0;
-const TOKEN = 'tok_9f8e7d6c5b4a39281706f5e4d3c2b1a0';
+/** Nobody else's on the machine: arguments of all processes are searched for it. */
+const TOKEN = `tok_${randomBytes(16).toString('hex')}`;
 
 describe('run: any command in a bottle', () => {
   it('says nothing of its own, passes the exit code on, and leaves nothing', async () => {
@@ -156,7 +158,7 @@ describe('run: what goes out', () => {
 
   it('H4 S8 a forwarded value is on no disk of ours, in no argument list and no log', async () => {
     using world = apiWorld(1);
-    const key = 'key-5d41402abc4b2a76b9719d91';
+    const key = `key-${randomBytes(12).toString('hex')}`;
     const child = world.spawn(['run', '--bottle', 'api', '--workspace', 'none', '--', 'sh', '-c', 'echo ready; cat'], {
       env: { API_TOKEN: TOKEN, MY_KEY: key },
     });
