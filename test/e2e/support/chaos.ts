@@ -34,28 +34,91 @@ export const MOMENTS = [
 ] as const;
 export type Moment = (typeof MOMENTS)[number];
 
-/** Writes its work down for good, says so, and ends with its input. */
-const AGENT = 'echo work > marker && sync && echo "started $0"; while read -r line; do :; done';
+/** What comes of a bottle whose round is over: put away, gone on with, or gone on with and killed again. */
+export const ENDINGS = ['cleanup', 'resume', 'resume, killed'] as const;
+export type Ending = (typeof ENDINGS)[number];
+
+/** Writes its work down for good, or says what is there already; then says so, and ends with its input. */
+const AGENT =
+  'if test -e marker; then echo "resumed $(cat marker)"; else echo work > marker && sync; fi; echo "started $0"; while read -r line; do :; done';
 const LONGEST_DELAY_MS = 900;
 const GONE_WITHIN_MS = 20_000;
 const ENDED_WITHIN_MS = 60_000;
 
-export async function chaosRound(seed: number, victim?: Victim, moment?: Moment): Promise<ChaosRound> {
+export interface Chosen {
+  readonly victim?: Victim;
+  readonly moment?: Moment;
+  readonly ending?: Ending;
+}
+
+export async function chaosRound(seed: number, { victim, moment, ending }: Chosen = {}): Promise<ChaosRound> {
   const random = new SeededRandom(seed);
   const who = victim ?? random.pick(VICTIMS);
   const when = moment ?? random.pick(MOMENTS);
   const delayMs = random.below(LONGEST_DELAY_MS);
+  const then = ending ?? random.pick(ENDINGS);
   using world = new World();
   world.bottle('limited', 'resources: {pids: 300, memory: 1GiB}');
-  const session = new Session(world, random.below(2) === 0);
+  const limited = random.below(2) === 0 ? ['--bottle', 'limited'] : [];
+  const session = new Session(world, ['run', '--verbose', ...limited, '--', 'sh', '-c', AGENT, world.home]);
   await session.reached(when, delayMs);
   const before = session.processes();
   const killed = session.kill(who, random);
   const result = await session.end();
-  const after = [...before, ...session.known];
-  const problems = [...judgeEnd(result, killed, session.started), ...(await judgeRemains(world, session, after))];
+  const problems = [...judgeEnd(result, killed, session.started), ...(await untilGone([...before, ...session.known]))];
+  const slugs = world.slugs();
+  if (then === 'cleanup') problems.push(...(await cleanedUp(world)));
+  else if (session.started) problems.push(...(await goneOn(world, random, then === 'resume, killed')));
+  problems.push(...(await judgeRemains(world, slugs, session.started)));
+  if (then !== 'cleanup' && session.started) problems.push(...(await delivered(world)));
   const at = when === 'at random' ? `${String(delayMs)} ms in` : when;
-  return { seed, what: `${who} (${killed ?? 'not there'}) at ${at}`, problems };
+  return { seed, what: `${who} (${killed ?? 'not there'}) at ${at}, then ${then}`, problems };
+}
+
+/** What a crash left is put away first, as the command itself says; then the agent finds its work. */
+async function goneOn(world: World, random: SeededRandom, again: boolean): Promise<readonly string[]> {
+  const [slug = ''] = world.slugs();
+  const problems: string[] = [];
+  const first = await world.run(['resume', slug]);
+  if (first.code !== 0) {
+    if (!first.stderr.includes('bot-bottle cleanup')) problems.push(`resume: ${String(first.code)}: ${first.stderr}`);
+    problems.push(...(await cleanedUp(world)));
+  }
+  if (again) problems.push(...(await killedAgain(world, slug, random)));
+  const resumed = await world.run(['resume', slug]);
+  if (resumed.code !== 0) problems.push(`resume: exit ${String(resumed.code)}: ${resumed.stderr}`);
+  if (!resumed.stdout.includes('resumed work\n')) problems.push(`the agent did not find its work: ${resumed.stdout}`);
+  return problems;
+}
+
+async function killedAgain(world: World, slug: string, random: SeededRandom): Promise<readonly string[]> {
+  const session = new Session(world, ['resume', slug]);
+  await session.reached('at random', random.below(LONGEST_DELAY_MS));
+  const before = session.processes();
+  const killed = session.kill(random.pick(VICTIMS), random);
+  const result = await session.end();
+  return [
+    ...judgeEnd(result, killed, session.started).map((problem) => `resume: ${problem}`),
+    ...(await untilGone([...before, ...session.known])),
+    ...(await cleanedUp(world)),
+  ];
+}
+
+/** Home at last: then there is nothing left of the bottle. */
+async function delivered(world: World): Promise<readonly string[]> {
+  const [slug = ''] = world.slugs();
+  const { code, stderr } = await world.run(['deliver', slug, '--yes']);
+  const home = readTextOrNull(path.join(world.project, 'marker'));
+  return [
+    ...(code === 0 ? [] : [`deliver: exit ${String(code)}: ${stderr}`]),
+    ...(home === 'work\n' ? [] : ['the work did not come home']),
+    ...world.slugs().map((left) => `the state of ${left} is left`),
+  ];
+}
+
+async function cleanedUp(world: World): Promise<readonly string[]> {
+  const { code, stderr } = await world.run(['cleanup', '--yes']);
+  return code === 0 ? [] : [`cleanup: exit ${String(code)}: ${stderr}`];
 }
 
 interface Seen {
@@ -71,9 +134,8 @@ class Session {
   readonly #result: Promise<CliResult>;
   #words = '';
 
-  constructor(world: World, limited: boolean) {
-    const bottle = limited ? ['--bottle', 'limited'] : [];
-    this.#child = world.spawn(['run', '--verbose', ...bottle, '--', 'sh', '-c', AGENT, world.home]);
+  constructor(world: World, args: readonly string[]) {
+    this.#child = world.spawn(args);
     const hear = (chunk: Buffer): void => {
       this.#words += chunk.toString();
     };
@@ -191,18 +253,18 @@ function judgeEnd({ code, signal, stderr }: CliResult, killed: string | null, st
   return /at .*\.js:\d+|bug of ours/.test(said) ? [`a stack instead of a sentence: ${said}`] : [];
 }
 
-async function judgeRemains(world: World, session: Session, seen: readonly Seen[]): Promise<readonly string[]> {
-  const problems: string[] = [];
+async function untilGone(seen: readonly Seen[]): Promise<readonly string[]> {
   const alive = (): readonly string[] =>
     seen.filter(({ pid, startTime }) => isAlive(pid, startTime)).map(({ pid, command }) => `${String(pid)} ${command}`);
-  await pollUntil('the end of every process', GONE_WITHIN_MS, () => alive().length === 0 || null).catch(() =>
-    problems.push(`still running: ${alive().join('; ')}`),
+  return await pollUntil('the end of every process', GONE_WITHIN_MS, () => (alive().length === 0 ? [] : null)).catch(
+    () => [`still running: ${alive().join('; ')}`],
   );
-  const slugs = world.slugs();
-  const cleaned = await world.run(['cleanup', '--yes']);
-  if (cleaned.code !== 0) problems.push(`cleanup: exit ${String(cleaned.code)}: ${cleaned.stderr}`);
+}
+
+async function judgeRemains(world: World, slugs: readonly string[], started: boolean): Promise<readonly string[]> {
+  const problems: string[] = [...(await cleanedUp(world))];
   problems.push(...leftovers(world), ...groupsOf(slugs), ...holdersOf(world));
-  if (session.started && !markerKept(world)) problems.push('the work is lost');
+  if (started && !markerKept(world)) problems.push('the work is lost');
   const again = await world.run(['cleanup', '--yes']);
   if (again.stdout !== 'nothing to clean up\n') problems.push(`a second cleanup found: ${again.stdout}${again.stderr}`);
   const next = await world.run(['run', '--workspace', 'none', '--', 'true']);
