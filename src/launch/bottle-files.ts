@@ -105,3 +105,11 @@ async function runCertutil(certutil: string, args: readonly string[]): Promise<v
     throw new BottleError('launch_failed', { message: `certutil could not be run: ${message.trim()}`, cause: failure });
   }
 }
+
+/** What a killed resume, or a killed look into a preserved bottle, has left there goes: who holds the lock is alone. */
+export function makeRuntime(paths: BottlePaths, callersNonce: string): void {
+  fs.rmSync(paths.runtime, { recursive: true, force: true });
+  fs.mkdirSync(paths.runtime, { mode: 0o711 });
+  fs.mkdirSync(paths.control, { mode: 0o700 });
+  fs.writeFileSync(path.join(paths.runtime, 'control.nonce'), callersNonce, { mode: 0o600 });
+}

@@ -13,7 +13,7 @@ import { noteInHistory } from '../state/history.ts';
 import type { Journal } from '../state/journal.ts';
 import { removeBottle, writeBottleFile, type BottleFile } from '../state/bottles.ts';
 import { bottlePaths, ensurePrivateDirectory, type BottlePaths } from '../state/paths.ts';
-import { refreshHome, writeHome, writeNssDatabase, writeTrust } from './bottle-files.ts';
+import { makeRuntime, refreshHome, writeHome, writeNssDatabase, writeTrust } from './bottle-files.ts';
 import { startBottleBundle, type BottleBundle } from './bundle.ts';
 import { openDoor } from './door.ts';
 import { checkDisk, limitDisk } from './disk-watch.ts';
@@ -140,13 +140,11 @@ function steps(backendPlan: unknown): readonly Step<Context>[] {
       announce: ({ paths }) => ({ directory: paths.runtime }),
       run: ({ options, paths, handover }, scope) => {
         ensurePrivateDirectory(options.paths.runtimeRoot);
-        fs.mkdirSync(paths.runtime, { mode: 0o711 });
         scope.defer('runtime directory', () => {
           fs.rmSync(paths.runtime, { recursive: true, force: true });
         });
+        makeRuntime(paths, handover.callersNonce);
         scope.defer('program', options.program.layOut(paths.program));
-        fs.mkdirSync(paths.control, { mode: 0o700 });
-        fs.writeFileSync(path.join(paths.runtime, 'control.nonce'), handover.callersNonce, { mode: 0o600 });
         return Promise.resolve();
       },
     },

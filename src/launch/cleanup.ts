@@ -13,13 +13,13 @@ import { removeTree } from '../platform/remove-tree.ts';
 import { systemClock } from '../platform/clock.ts';
 import { noteInHistory } from '../state/history.ts';
 import { tryLock } from '../state/lock.ts';
-import { bottlePaths, type HomePaths } from '../state/paths.ts';
+import { bottlePaths, type BottlePaths, type HomePaths } from '../state/paths.ts';
 import { recoverAudit } from './audit.ts';
 
 /**
  * What a crash left, found by the journals and put away. An orphan whose agent had begun keeps its workspace and home
- * and becomes preserved (G-KEEP); of one that never got so far nothing stays. Live and preserved bottles are not looked
- * at twice.
+ * and becomes preserved (G-KEEP); of one that never got so far nothing stays. Of a preserved one only what a killed look
+ * into it left is put away, and live ones are not touched.
  */
 export const CleanupActionSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('kill'), slug: z.string(), pid: z.int(), startTime: z.string() }),
@@ -42,7 +42,22 @@ export function planCleanup(paths: HomePaths, options: { readonly preserved: boo
     slug,
     actions: [{ kind: 'remove', slug, path: bottlePaths(paths, slug).root }],
   }));
-  return [...bottles, ...abandoned];
+  const looks = options.preserved ? [] : listBottles(paths).flatMap((bottle) => leftByALook(paths, bottle));
+  return [...bottles, ...looks, ...abandoned];
+}
+
+/** A command that looked into a preserved bottle, or had only begun to go on with it, and was killed there. */
+function leftByALook(paths: HomePaths, bottle: KnownBottle): readonly CleanupPlan[] {
+  const own = bottlePaths(paths, bottle.slug);
+  if (bottle.state !== 'preserved' || !fs.existsSync(own.runtime) || isInUse(own)) return [];
+  const { slug, actions } = planOne(paths, bottle);
+  return [{ slug, actions: actions.filter((action) => action.kind !== 'remove' || action.path !== own.root) }];
+}
+
+function isInUse({ lock }: BottlePaths): boolean {
+  const held = tryLock(lock);
+  held?.[Symbol.dispose]();
+  return held === null;
 }
 
 function planOne(paths: HomePaths, bottle: KnownBottle): CleanupPlan {

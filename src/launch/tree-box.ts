@@ -99,7 +99,7 @@ function stagePlace({ runtime }: BottlePaths): { readonly directory: string; rem
   const made = !fs.existsSync(runtime);
   if (made) fs.mkdirSync(runtime, { recursive: true, mode: 0o711 });
   stages += 1;
-  const directory = path.join(runtime, `stage-tree-${String(stages)}`);
+  const directory = path.join(runtime, `stage-tree-${String(process.pid)}-${String(stages)}`);
   return {
     directory,
     remove: () => {

@@ -188,6 +188,21 @@ describe('G-KEEP cleanup', () => {
     lock?.[Symbol.dispose]();
   });
 
+  it('of a preserved bottle puts away what a killed look into it left, unless somebody looks right now', async () => {
+    bottle('kept', { preserved: { reason: 'exit', exitCode: 1 } });
+    const own = bottlePaths(paths, 'kept');
+    fs.mkdirSync(path.join(own.runtime, 'stage-tree-1'), { recursive: true });
+    const looking = tryLock(own.lock);
+    expect(planCleanup(paths, { preserved: false })).toEqual([]);
+    looking?.[Symbol.dispose]();
+    const [plan, ...others] = planCleanup(paths, { preserved: false });
+    expect(plan?.actions).toEqual([{ kind: 'remove', slug: 'kept', path: own.runtime }]);
+    expect(others).toEqual([]);
+    if (plan !== undefined) expect(await performCleanup(paths, plan, NO_CONTAINERS)).toEqual([]);
+    expect(fs.existsSync(own.runtime)).toBe(false);
+    expect(listBottles(paths).map(({ slug, state }) => [slug, state])).toEqual([['kept', 'preserved']]);
+  });
+
   it('ends only the very process that the journal names: a pid that was used again is left alone', () => {
     bottle('left');
     using journal = new Journal(bottlePaths(paths, 'left').journal);
