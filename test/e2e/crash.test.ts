@@ -95,4 +95,15 @@ describe('kill -9 of the launcher', () => {
     expect(readable(path.join(world.home, 'state/victim-00000/workspace/work'))).toBe('work\n');
     expect(JSON.parse((await world.run(['list', '--all', '--json'])).stdout)).toMatchObject([{ state: 'preserved' }]);
   });
+
+  it('G-KEEP a resume goes on although one before it was killed while it looked', async () => {
+    using world = new World();
+    const script = 'test -e marker && exec cat marker; echo work > marker; exit 1';
+    expect((await world.run(['run', '--', 'sh', '-c', script])).code).toBe(1);
+    const [slug = ''] = world.slugs();
+    const { runtime } = bottlePaths(homePaths({ BOT_BOTTLE_HOME: world.home }), slug);
+    fs.mkdirSync(path.join(runtime, 'stage-tree-1', '0'), { recursive: true, mode: 0o711 });
+    expect(await world.run(['resume', slug])).toMatchObject({ code: 0, stdout: 'work\n' });
+    expect(fs.existsSync(runtime)).toBe(false);
+  });
 });
