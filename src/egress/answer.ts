@@ -8,6 +8,7 @@ import type { Timeouts } from './core.ts';
 import { MaskedBody, maskHeaders, maskText, withoutCoding, type OnMasked } from './echoes.ts';
 import { readHead } from './head-reader.ts';
 import { agentHeaders, answerFraming, answerTrailers, headerTokens, headerValues, isGrpcFramed } from './headers.ts';
+import { InspectedBody, isRead, type InboundParts } from './inbound.ts';
 import { bodyCoding } from './outbound.ts';
 import type { RequestAccount } from './record.ts';
 import type { AgreedUpgrade } from './websocket-handshake.ts';
@@ -54,6 +55,8 @@ export interface AnswerParts {
   /** What was put into the request and must not come back (SECURITY S13); null when nothing was. */
   readonly mask: KnownValues | null;
   readonly onMasked: OnMasked;
+  /** How it is looked at before the agent reads it; null when it is not. */
+  readonly inbound: InboundParts | null;
   /** The head is about to be written: from here on no refusal can be given. */
   readonly onBegun: () => void;
 }
@@ -75,9 +78,11 @@ export async function relayAnswer(parts: AnswerParts): Promise<AnswerOutcome> {
   const opened = openAnswer(head, reader, framing.value, parts);
   if (opened.kind === 'none') return opened;
   using body = opened;
-  // What does not decode is refused while the agent has heard nothing: its first block is waited for.
-  const first = body.recoded ? await nextStep(body.source) : null;
-  if (first?.kind === 'broken') return undecodable(first.why);
+  using inspected = inspectAnswer(head, body, parts);
+  const source = inspected ?? body.source;
+  // What does not decode, or is not to be read, is refused while the agent has heard nothing: its first block is waited for.
+  const first = body.recoded || (inspected !== null && parts.upstream.readable) ? await nextStep(source) : null;
+  if (first?.kind === 'broken' && (body.recoded || inspected?.stopped === true)) return undecodable(first.why);
 
   const shape = { status: head.status, framing: body.framing, agentIsHttp10: parts.agentIsHttp10 };
   const outward = answerFraming(shape);
@@ -90,7 +95,7 @@ export async function relayAnswer(parts: AnswerParts): Promise<AnswerOutcome> {
   parts.account.status = head.status;
   parts.account.answered(() => (parts.mask === null ? headers : maskHeaders(parts.mask, headers, () => undefined)));
   parts.onBegun();
-  const ended = await pumpAnswer(parts, { source: body.source, first, outward }, masked);
+  const ended = await pumpAnswer(parts, { source, first, outward }, masked);
   if (ended !== null) return { kind: 'cut', by: ended };
   return { kind: 'complete', idleMs: framing.value.kind === 'until-close' ? 0 : idleAllowance(head) };
 }
@@ -128,6 +133,18 @@ function openAnswer(
   };
   // Masks keep the length of what they cover; decoding does not.
   return { kind: 'open', source, recoded, framing: recoded ? { kind: 'chunked' } : framing, [Symbol.dispose]: dispose };
+}
+
+/** Null for what no model reads, and what can't be read here. */
+function inspectAnswer(
+  { headers }: ResponseHead,
+  { source, recoded, framing }: OpenAnswer,
+  { inbound, mask }: AnswerParts,
+): InspectedBody | null {
+  if (inbound === null || framing.kind === 'none' || !isRead(headers)) return null;
+  const coding = mask === null && !recoded ? bodyCoding(headers) : { kind: 'identity' as const };
+  if (coding.kind === 'unknown') return null;
+  return new InspectedBody(source, coding.kind === 'coded' ? coding.codings : [], inbound);
 }
 
 function maskHead({ status, statusText, headers }: ResponseHead, { mask, onMasked }: AnswerParts): string {

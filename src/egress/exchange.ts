@@ -10,6 +10,8 @@ import { filledHead, filledIds, type Filled, type FilledHead } from './filled-re
 import { headerTokens } from './headers.ts';
 import type { OutboundBody, OutboundStep } from './outbound.ts';
 import { credentialFor, isIdempotent, outboundBody, scanOutboundHead, screenFor } from './outbound-request.ts';
+import type { Allowed, Halt, Sent } from './halt.ts';
+import { inboundFor } from './inbound.ts';
 import type { RequestAccount } from './record.ts';
 import { gatewayRefusal, type Refusal } from './refusals.ts';
 import type { PlacedRequest } from './stand-ins.ts';
@@ -18,13 +20,6 @@ import type { UpstreamConnection } from './upstream-pool.ts';
 import { endWebSocket, serveUpgraded } from './websocket-exchange.ts';
 import { checkUpgrade, readOffer, type WebSocketOffer } from './websocket-handshake.ts';
 import { WireError } from './wire.ts';
-
-type Allowed = Extract<Verdict, { readonly kind: 'allow' }>;
-
-/** Why a request that was under way was broken off, by us or by the agent. */
-type Halt =
-  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly findings: readonly Hit[] }
-  | { readonly kind: 'agent-gone' };
 
 /** One request and its answer: decide, scan, record, dial, splice, record. */
 export class Exchange implements ActiveRequest {
@@ -136,19 +131,22 @@ export class Exchange implements ActiveRequest {
   async #forward(verdict: Allowed, filled: Filled, first: OutboundStep | null): Promise<Afterwards> {
     const request = filledHead(this.facts, verdict, filled, { framing: this.#framing, offer: this.#offer });
     const slot = verdict.forward.inject?.slot ?? null;
-    const webSocket = this.#offer !== null;
     const idempotent = isIdempotent(this.facts.method);
     const repeatable = idempotent && (this.#body === null || this.#body.finished);
     let reuse: 'new' | 'recent' | 'any' = idempotent ? 'any' : 'recent';
     for (;;) {
-      const acquired = await this.#core.pool.acquire(verdict.permit, { credential: slot, reuse, webSocket });
+      const acquired = await this.#core.pool.acquire(verdict.permit, {
+        credential: slot,
+        reuse,
+        webSocket: this.#offer !== null,
+      });
       if (!acquired.ok) return this.#halted() === null ? this.#failDial(acquired.error) : this.#settleHalt();
       this.#account.connected();
       if (this.#halted() !== null) {
         this.#core.pool.release(acquired.value);
         return this.#settleHalt();
       }
-      const outcome = await this.#converse(acquired.value, request, first, filled);
+      const outcome = await this.#converse(acquired.value, request, first, { verdict, filled });
       const unheard = outcome.kind === 'none' && outcome.unheard;
       // An idle connection can be closed by the upstream at the very moment we take it.
       if (unheard && acquired.value.reused && repeatable && this.#halted() === null) {
@@ -170,7 +168,7 @@ export class Exchange implements ActiveRequest {
     connection: UpstreamConnection,
     request: FilledHead,
     first: OutboundStep | null,
-    filled: Filled,
+    { verdict, filled }: Sent,
   ): Promise<AnswerOutcome> {
     this.#upstream = connection;
     [this.#uploaded, this.#sentWhole] = [null, false];
@@ -203,6 +201,7 @@ export class Exchange implements ActiveRequest {
       mayKeepAlive: () => (this.#keepsAlive = this.#side.mayKeepAlive()),
       mask: this.#core.echoes.maskFor(filledIds(filled)),
       onMasked: this.#noteEcho,
+      inbound: inboundFor(verdict, this.#account, this.#break.bind(this)),
       onBegun: () => {
         this.#answerBegun = true;
       },
@@ -226,7 +225,7 @@ export class Exchange implements ActiveRequest {
   async #serveWebSocket(
     connection: UpstreamConnection,
     switched: Extract<AnswerOutcome, { readonly kind: 'switched' }>,
-    { verdict, filled }: { readonly verdict: Allowed; readonly filled: Filled },
+    { verdict, filled }: Sent,
   ): Promise<Afterwards> {
     this.#upstream = connection;
     this.#answerBegun = true;

@@ -47,7 +47,7 @@ export interface Decision {
 }
 
 /** What the record says of a finding: its rule and place, never the value. */
-interface RecordedFinding {
+export interface RecordedFinding {
   readonly rule: string;
   readonly place: string;
   readonly name: string;

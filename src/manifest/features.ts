@@ -28,8 +28,11 @@ export const BOTTLE_NOT_BUILT: readonly NotBuilt[] = [
     instead: 'outbound_detectors: [token_patterns, known_secrets]',
   },
   { key: 'egress.routes[].dlp.outbound_on_match', except: ['block'], instead: 'outbound_on_match: block' },
-  { key: 'egress.routes[].dlp.inbound_detectors[]', except: [], instead: 'inbound_detectors: false' },
-  { key: 'egress.routes[].dlp.inbound_on_match' },
+  {
+    key: 'egress.routes[].dlp.inbound_detectors[]',
+    except: ['prompt_injection', 'naive_injection_detection'],
+    instead: 'inbound_detectors: [prompt_injection]',
+  },
 ];
 
 export const AGENT_NOT_BUILT: readonly NotBuilt[] = [{ key: 'skills' }];

@@ -68,6 +68,7 @@ export interface ForwardPlan {
   /** Where stand-ins are swapped, by `placeholders.ts`. */
   readonly placeholders: readonly Placeholder[];
   readonly outbound: { readonly knownSecrets: boolean; readonly tokenPatterns: boolean; readonly onMatch: 'block' };
+  readonly inbound: { readonly promptInjection: boolean; readonly onMatch: 'block' | 'warn' };
 }
 
 interface Refusal {
@@ -326,7 +327,15 @@ function planForward(route: PolicyRoute, facts: RequestFacts): ForwardPlan {
       tokenPatterns: detectors !== false && (detectors?.includes('token_patterns') ?? true),
       onMatch: 'block',
     },
+    inbound: { promptInjection: looksForInjection(route), onMatch: dlp?.inbound_on_match ?? 'block' },
   };
+}
+
+/** A provider's answers are the model's own words: only where the operator says so are they looked at. */
+function looksForInjection({ compiled }: PolicyRoute): boolean {
+  const detectors = compiled.route.dlp?.inbound_detectors;
+  if (detectors === undefined) return compiled.origin !== 'provider';
+  return detectors !== false && detectors.some((name) => name !== 'minted_credentials');
 }
 
 /** HTTP/1.0 may leave it out; upstream a request always says which of the server's names it means. */

@@ -11,10 +11,9 @@ export function notBuilt(route: Route): readonly string[] {
     if (detector === 'entropy') features.push(`dlp.outbound_detectors: ${detector}`);
   }
   for (const detector of dlp?.inbound_detectors === false ? [] : (dlp?.inbound_detectors ?? [])) {
-    features.push(`dlp.inbound_detectors: ${detector}`);
+    if (detector === 'minted_credentials') features.push(`dlp.inbound_detectors: ${detector}`);
   }
-  const { outbound_on_match: outbound, inbound_on_match: inbound } = dlp ?? {};
+  const { outbound_on_match: outbound } = dlp ?? {};
   if (outbound !== undefined && outbound !== 'block') features.push(`dlp.outbound_on_match: ${outbound}`);
-  if (inbound !== undefined) features.push(`dlp.inbound_on_match: ${inbound}`);
   return features.map((feature) => `${feature} is not built yet`);
 }

@@ -23,6 +23,7 @@ export const REASONS = [
   'known_secret',
   'token_pattern',
   'unscannable',
+  'prompt_injection',
   'address_refused',
   'resolve_failed',
   'upstream_unreachable',

@@ -82,18 +82,11 @@ bottles/acme.md:2:62  egress.routes[0].dlp.outbound_on_match
   },
   {
     key: 'egress.routes[].dlp.inbound_detectors[]',
-    yaml: 'egress: {routes: [{host: a.example, dlp: {inbound_detectors: [naive_injection_detection]}}]}',
+    yaml: 'egress: {routes: [{host: a.example, dlp: {inbound_detectors: [minted_credentials]}}]}',
     says: `feature_missing
 bottles/acme.md:2:63  egress.routes[0].dlp.inbound_detectors[0]
-  "naive_injection_detection" is not built yet; write instead
-      inbound_detectors: false`,
-  },
-  {
-    key: 'egress.routes[].dlp.inbound_on_match',
-    yaml: 'egress: {routes: [{host: a.example, dlp: {inbound_on_match: warn}}]}',
-    says: `feature_missing
-bottles/acme.md:2:43  egress.routes[0].dlp.inbound_on_match
-  "inbound_on_match" is not built yet; remove it`,
+  "minted_credentials" is not built yet; write instead
+      inbound_detectors: [prompt_injection]`,
   },
 ];
 
@@ -115,6 +108,7 @@ describe('a key whose feature is not built is refused by name, never ignored', (
     'workspace: {mode: bind}',
     'agent_provider: {template: claude, forward_host_credentials: false}',
     'egress: {routes: [{host: a.example, dlp: {outbound_detectors: false, inbound_detectors: false}}]}',
+    'egress: {routes: [{host: a.example, dlp: {inbound_detectors: [naive_injection_detection], inbound_on_match: warn}}]}',
     'egress: {routes: [{host: a.example, dlp: {outbound_detectors: [known_secrets], outbound_on_match: block}}]}',
     'debug: true',
     'resources: {cpus: 2, memory: 4 GiB, pids: 100, disk: 10GiB, strict: true}',

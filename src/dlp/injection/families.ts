@@ -67,7 +67,7 @@ export const FAMILIES: readonly Family[] = [
   },
   {
     id: 'exfiltration',
-    weight: 6,
+    weight: 5,
     patterns: of(
       `\\b(?:send|post|upload|exfiltrate|transmit|forward|submit|email|deliver|report|leak|append|encode) (?:\\S{1,30} ){0,8}(?:to|at|into|in|via|as) (?:\\S{1,20} ){0,3}(?:https?://|webhook|the url|this url|the following url|attacker|the server at|a query (?:string|parameter))`,
       `\\b(?:curl|wget|fetch|invoke-webrequest) (?:\\S{1,60} ){0,6}https?://\\S{1,200}(?:\\$\\(|\\$\\{|\`|\\benv\\b|\\?(?:\\w{1,20})=)`,

@@ -50,7 +50,7 @@ function plain(text: string): string {
     .replace(/[\u2018\u2019\u02bc`´]/g, "'")
     .replace(/\r\n?/g, '\n')
     .replace(/[^\S\n]+/g, ' ')
-    .replace(/(?<=[a-z,]) ?\n ?(?=[a-z])/g, ' ');
+    .replace(/(?<!\n) ?\n ?(?!\n|[-*#>|`\d]|system|developer)/g, ' ');
 }
 
 const TAGS = 0xe0000;

@@ -15,7 +15,7 @@ const HIGH = 10;
 const MEDIUM = 6;
 /** A phrase that no reader of the page would see. */
 const HIDDEN_WEIGHT = 5;
-const TAGGED_WEIGHT = 8;
+const TAGGED_WEIGHT = 10;
 const BEACON_WEIGHT = 4;
 /** Phrases of several families count together when they stand so near to each other. */
 const NEAR = 1200;
@@ -79,7 +79,10 @@ function isBetween(text: string, from: number, to: number, open: string, close: 
   const after = text.slice(to, to + 160);
   const line = before.slice(before.lastIndexOf('\n') + 1);
   const end = after.indexOf('\n');
-  return line.includes(open) && after.slice(0, end === -1 ? undefined : end).includes(close);
+  const opened = line.lastIndexOf(open);
+  if (opened === -1 || !after.slice(0, end === -1 ? undefined : end).includes(close)) return false;
+  // The quotes of JSON and of attributes quote nothing: they hold the text itself.
+  return !/[:,[{=]\s?$/.test(line.slice(0, opened));
 }
 
 /** A comment that orders a model about is written for models alone. */
