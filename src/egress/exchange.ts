@@ -131,15 +131,12 @@ export class Exchange implements ActiveRequest {
   async #forward(verdict: Allowed, filled: Filled, first: OutboundStep | null): Promise<Afterwards> {
     const request = filledHead(this.facts, verdict, filled, { framing: this.#framing, offer: this.#offer });
     const slot = verdict.forward.inject?.slot ?? null;
+    const webSocket = this.#offer !== null;
     const idempotent = isIdempotent(this.facts.method);
     const repeatable = idempotent && (this.#body === null || this.#body.finished);
     let reuse: 'new' | 'recent' | 'any' = idempotent ? 'any' : 'recent';
     for (;;) {
-      const acquired = await this.#core.pool.acquire(verdict.permit, {
-        credential: slot,
-        reuse,
-        webSocket: this.#offer !== null,
-      });
+      const acquired = await this.#core.pool.acquire(verdict.permit, { credential: slot, reuse, webSocket });
       if (!acquired.ok) return this.#halted() === null ? this.#failDial(acquired.error) : this.#settleHalt();
       this.#account.connected();
       if (this.#halted() !== null) {
