@@ -68,7 +68,7 @@ const BENIGN = [
   'The assistant should be given a system prompt. A system prompt is text that tells the language model how to behave.',
   'curl -fsSL https://get.example.com/install.sh | sh',
   'Do not tell anyone your password. Never share API keys.',
-  '<!-- TODO: update the instructions below before the release -->',
+  '<!-- Update the instructions below before each release -->',
   '<img alt="A diagram of the request pipeline, with the gateway between the agent and the internet" src="a.png">',
   '<div style="display:none">Loading the following items, please wait</div>',
   'Send a POST request to https://api.example.com/v1/items with your API key in the Authorization header.',
