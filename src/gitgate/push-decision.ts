@@ -54,7 +54,7 @@ export async function decidePush(parts: PushParts, env: Readonly<Record<string, 
     const rules = await judgeRefs(parts, forwards);
     if (rules !== null) return await refuse(parts, rules, null, []);
     const startedAt = core.clock.monotonic();
-    const scanned = await scanPush({
+    const scanning = scanPush({
       directory,
       env,
       commands,
@@ -66,9 +66,9 @@ export async function decidePush(parts: PushParts, env: Readonly<Record<string, 
         say(`bot-bottle has scanned ${count(objects, 'object')} so far`);
       },
     });
+    const [scanned, review] = await Promise.all([scanning, reviewPush(reviewParts(parts, env))]);
     const { commits, objects } = scanned;
     say(summaryLine({ commits, objects, seconds: (core.clock.monotonic() - startedAt) / 1000 }));
-    const review = await reviewPush(reviewParts(parts, env));
     const findings = [...scanned.findings, ...review.findings];
     if (findings.length > 0) {
       for (const line of findingLines(findings)) say(line);
