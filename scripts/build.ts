@@ -47,7 +47,10 @@ export async function build(root: string): Promise<readonly string[]> {
 }
 
 /** Left for the program to load when it runs: another entry, by its name in `dist/`. */
-const LATER: Readonly<Record<string, string>> = { './command-line.ts': './cli-command-line.js' };
+const LATER: Readonly<Record<string, string>> = {
+  './command-line.ts': './cli-command-line.js',
+  '../inbox-screen.ts': './cli-inbox.js',
+};
 
 /** The same for the same program, whoever builds it. */
 function sign(directory: string, names: readonly string[]): void {
@@ -78,7 +81,9 @@ async function bundle(root: string, source: string, directory: string, name: str
         },
       },
     ],
-    transform: { target: 'node24' },
+    resolve: { alias: { 'react-devtools-core': path.join(ROOT, 'scripts/no-devtools.ts') } },
+    // React has two builds in one, and Ink looks whether it is being developed itself.
+    transform: { target: 'node24', define: { 'process.env.NODE_ENV': '"production"' } },
     onLog: (level, log) => {
       if (level === 'warn') throw new Error(`${source}: ${log.message}`);
     },

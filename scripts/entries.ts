@@ -4,6 +4,7 @@ import type { AssetName } from '../src/platform/assets.ts';
 export const ENTRIES: Readonly<Record<AssetName, string>> = {
   'cli.js': 'src/cli/main.ts',
   'cli-command-line.js': 'src/cli/command-line.ts',
+  'cli-inbox.js': 'src/cli/inbox-screen.ts',
   'egress.js': 'src/egress/main.ts',
   'git-gate.js': 'src/gitgate/main.ts',
   'init.js': 'src/bundle/init.ts',

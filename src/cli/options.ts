@@ -112,6 +112,7 @@ export const AuditExportOptionsSchema = z.object({ format: z.enum(['jsonl', 'csv
 
 export const SuperviseOptionsSchema = z.object({
   watch: z.boolean().default(false),
+  once: z.boolean().default(false),
   exec: z.string().optional(),
   json: z.boolean().default(false),
 });

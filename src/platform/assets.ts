@@ -6,6 +6,7 @@ import { BottleError } from '../kernel/errors.ts';
 export const ASSET_NAMES = [
   'cli.js',
   'cli-command-line.js',
+  'cli-inbox.js',
   'egress.js',
   'git-gate.js',
   'init.js',

@@ -135,7 +135,12 @@ const WATCH_MS = 300;
 
 /** Once, or until it is stopped: tells each new proposal, by a bell and a line, or by a command of the operator's. */
 export async function superviseOnceOrWatch(context: CliContext, raw: Record<string, unknown>): Promise<number> {
-  const { watch, exec, json } = SuperviseOptionsSchema.parse(raw);
+  const { watch, once, exec, json } = SuperviseOptionsSchema.parse(raw);
+  if (!watch && !once && !json && context.interactive && context.outputIsTerminal) {
+    const { showInboxScreen } = await import('../inbox-screen.ts');
+    await showInboxScreen(context);
+    return 0;
+  }
   if (!watch) {
     showInbox(context, await readInbox(context), json);
     return 0;

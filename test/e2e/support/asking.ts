@@ -58,7 +58,7 @@ export class Asking implements AsyncDisposable {
 
   async call(name: string, parameters: Readonly<Record<string, unknown>>): Promise<ToolAnswer> {
     const message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: parameters } };
-    const said = await this.#line(`call ${JSON.stringify(message).replaceAll('\\', '\\\\')}`);
+    const said = await this.#line(`call ${JSON.stringify(message)}`);
     const [, json = ''] = /data: (\{.*\})/.exec(said) ?? [null, said];
     const answer = z.looseObject({ result: z.looseObject({ structuredContent: z.unknown() }) }).parse(JSON.parse(json));
     return ToolAnswerSchema.parse(answer.result.structuredContent);
