@@ -139,6 +139,16 @@ const ROWS: readonly Row[] = [
     args: ['reload', 'starting', '--bottle', 'typo'],
     says: 'bottles/typo.md:2:1  egres\n  unknown key "egres"; did you mean "egress"?\n  allowed here: description, extends, env, agent_provider, git-gate, egress, supervise, workspace, resources, mounts, budget, debug\n      egress: {routes: [{host: api.github.com}]}\n',
   },
+  {
+    args: ['cleanup'],
+    code: 2,
+    says: '  remove HOME/state/crashed-aaaaa\nnobody can be asked here\n      bot-bottle cleanup --yes\n',
+  },
+  {
+    args: ['cleanup', '--preserved'],
+    code: 2,
+    says: '  remove HOME/state/crashed-aaaaa\n  remove HOME/state/kept-aaaaa\n  ! the work of kept-aaaaa would be lost; bring it home:  bot-bottle deliver kept-aaaaa\nnobody can be asked here\n      bot-bottle cleanup --preserved --yes\n',
+  },
   { args: ['reload', 'live-a'], says: 'live-aaaaa was made by an older version\n      bot-bottle stop live-aaaaa\n' },
   {
     args: ['info', 'typo'],
@@ -152,7 +162,7 @@ const ROWS: readonly Row[] = [
   {
     args: ['explain', '--bottle', 'good', 'GET', 'https://a.example/'],
     settings: 'upsteam: {}\n',
-    says: 'settings.yml:1:1  upsteam\n  unknown key "upsteam"; did you mean "upstream"?\n  allowed here: upstream, backend, strict_secrets, supervise, budgets\n      upstream: {extra_ca: [/etc/ssl/company.pem]}\n',
+    says: 'settings.yml:1:1  upsteam\n  unknown key "upsteam"; did you mean "upstream"?\n  allowed here: upstream, dlp, backend, strict_secrets, supervise, budgets\n      upstream: {extra_ca: [/etc/ssl/company.pem]}\n',
   },
   {
     args: ['gateway', '--bottle', 'good'],

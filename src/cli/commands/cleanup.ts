@@ -2,6 +2,7 @@ import { BottleError } from '../../kernel/errors.ts';
 import { removeContainer } from '../../backends/docker/apply.ts';
 import { performCleanup, planCleanup, type CleanupAction, type CleanupFailure } from '../../launch/cleanup.ts';
 import { DockerEngine } from '../../platform/docker/engine.ts';
+import { listBottles } from '../../state/bottles.ts';
 import { confirm } from '../ask.ts';
 import type { CliContext } from '../context.ts';
 
@@ -20,7 +21,8 @@ export async function cleanup(context: CliContext, options: CleanupOptions): Pro
     return 0;
   }
   if (!options.json) for (const action of actions) context.terminal.say(`  ${describe(action)}`);
-  if (!options.yes && !(await confirmed(context))) return 1;
+  if (!options.json) for (const slug of lost(context, options)) context.terminal.say(lossOf(slug));
+  if (!options.yes && !(await confirmed(context, options))) return 1;
   const failures: CleanupFailure[] = [];
   for (const plan of plans) {
     failures.push(
@@ -54,9 +56,19 @@ function describe(action: CleanupAction): string {
   }
 }
 
-async function confirmed(context: CliContext): Promise<boolean> {
+/** Whose work would go with them. */
+function lost({ paths }: CliContext, { preserved }: CleanupOptions): readonly string[] {
+  if (!preserved) return [];
+  return listBottles(paths).flatMap(({ slug, state }) => (state === 'preserved' ? [slug] : []));
+}
+
+const lossOf = (slug: string): string =>
+  `  ! the work of ${slug} would be lost; bring it home:  bot-bottle deliver ${slug}`;
+
+async function confirmed(context: CliContext, { preserved }: CleanupOptions): Promise<boolean> {
   if (!context.interactive) {
-    throw new BottleError('usage', { message: 'nobody can be asked here', hint: 'bot-bottle cleanup --yes' });
+    const hint = `bot-bottle cleanup ${preserved ? '--preserved ' : ''}--yes`;
+    throw new BottleError('usage', { message: 'nobody can be asked here', hint });
   }
   return confirm('Do this?', context.stopRequested);
 }

@@ -115,7 +115,7 @@ function orphans({ paths }: CliContext): CheckRow {
 function history({ paths }: CliContext): CheckRow {
   const problem = historyProblem(paths.home);
   return problem === null
-    ? { name: 'history', ok: true, why: 'bot-bottle list ended', fix: null }
+    ? { name: 'history', ok: true, why: 'bot-bottle list ended   shows it', fix: null }
     : { name: 'history', ok: true, why: `can't be written: ${problem}`, fix: `move ${paths.home}/bot-bottle.db away` };
 }
 
@@ -124,6 +124,13 @@ async function limits(context: CliContext): Promise<CheckRow> {
   const support = await bubblewrap(context).limits();
   const everything = { memoryBytes: 1, pids: 1, cpus: 1, diskBytes: 1, strict: false };
   const weak = unenforced(everything, support).map(({ resource, why }) => `${resource} is ${why}`);
-  const held = `memory by ${support.memory}, processes by ${support.pids}, cpus by ${support.cpus}, disk by ${support.disk}`;
+  const by = (resource: string, what: string): string =>
+    what === 'none' ? `${resource} not at all` : `${resource} by ${what}`;
+  const held = [
+    by('memory', support.memory),
+    by('processes', support.pids),
+    by('cpus', support.cpus),
+    by('disk', support.disk),
+  ].join(', ');
   return { name: 'limits', ok: true, why: [held, ...weak].join('; '), fix: null };
 }

@@ -31,7 +31,7 @@ export function listActive(context: CliContext, options: { readonly json: boolea
     return 0;
   }
   if (rows.length === 0) {
-    context.terminal.result('no bottles are running');
+    context.terminal.result(options.all ? 'no bottles' : 'no bottles are running');
     return 0;
   }
   const header = ['slug', 'state', 'backend', 'started', 'workspace'];
@@ -39,7 +39,7 @@ export function listActive(context: CliContext, options: { readonly json: boolea
     bottle.slug,
     String(activeRow(bottle)['state']),
     bottle.file?.backend ?? '-',
-    bottle.file?.startedAt ?? '-',
+    shownTime(bottle.file?.startedAt),
     bottle.file?.workspaceMode ?? '-',
   ]);
   context.terminal.result(table([header, ...lines]));
@@ -62,9 +62,14 @@ export function listEnded(context: CliContext, options: { readonly json: boolean
       : table([
           ['slug', 'outcome', 'exit', 'started', 'ended', 'agent'],
           ...rows.map(({ slug, outcome, exitCode, startedAt, endedAt, agent }) =>
-            [slug, outcome, exitCode === null ? '-' : String(exitCode), startedAt, endedAt ?? '-', agent].map(
-              printable,
-            ),
+            [
+              slug,
+              outcome,
+              exitCode === null ? '-' : String(exitCode),
+              shownTime(startedAt),
+              shownTime(endedAt),
+              agent,
+            ].map(printable),
           ),
         ]);
   context.terminal.result(options.json ? JSON.stringify(rows) : text());
@@ -114,6 +119,12 @@ export function listAvailable(context: CliContext, options: { readonly json: boo
         ),
   );
   return 0;
+}
+
+/** To the minute, by the clock on the wall. */
+function shownTime(timestamp: string | null | undefined): string {
+  if (timestamp === null || timestamp === undefined) return '-';
+  return new Date(timestamp).toLocaleString('sv-SE', { dateStyle: 'short', timeStyle: 'short' });
 }
 
 function about(bottle: { readonly extends: readonly string[]; readonly description: string | null }): string {
