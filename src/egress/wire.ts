@@ -242,11 +242,18 @@ export class Wire implements Disposable {
     this.flush();
     const { socket } = this;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs);
+      const deadline = new Deadline(resolve);
       const done = (): void => {
-        clearTimeout(timer);
+        deadline.clear();
         resolve();
       };
+      // One that has ended takes nothing more as a rule, and what is written to it then may never be heard of again.
+      const hurry = (): void => {
+        if (this.#endMeansGone) deadline.set(Math.min(timeoutMs, LIMITS.discardMs));
+      };
+      deadline.set(timeoutMs);
+      if (this.#ended) hurry();
+      else socket.once('end', hurry);
       socket.once('close', done);
       socket.end(done);
     });

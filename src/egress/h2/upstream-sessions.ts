@@ -65,15 +65,20 @@ export class UpstreamSession {
     const stream = new UpstreamStream(this.#session);
     stream.once('close', () => {
       this.#streams -= 1;
-      if (this.#streams === 0) this.#rest();
+      if (this.#streams > 0) return;
+      if (this.#retired) this.#session.close();
+      else this.#rest();
     });
     return new Wire(stream, this.#meter);
   }
 
-  /** Takes no more requests; those under way go on. */
+  /**
+   * Takes no more requests; those under way go on, and the last of them ends it. A GOAWAY before that would overtake the
+   * heads of requests that were asked for in this turn, and the upstream would not serve them.
+   */
   retire(): void {
     this.#leave();
-    this.#session.close();
+    if (this.#streams === 0) this.#session.close();
   }
 
   destroy(): void {

@@ -22,7 +22,7 @@ export class Ledger {
   readonly #judge: Judge;
   readonly #seen = new Map<string, Seen>();
   readonly #recorded = new Map<string, DecisionRecord>();
-  /** Refused CONNECTs to a host that others are allowed to: one is like the other, so only their number can be wrong. */
+  /** What has a host and no path: one is like the other, so only their number can be wrong. */
   readonly #connects = new Map<string, number>();
   readonly #hosts: ReadonlySet<string>;
   #waiting: (() => void) | null = null;
@@ -61,8 +61,8 @@ export class Ledger {
     else this.#match(key, seen, record);
   }
 
-  /** A CONNECT to one of the hosts that everybody asks for was refused. */
-  sawRefusedConnect(host: string): void {
+  /** A CONNECT to one of the hosts that everybody asks for was refused, or its TLS passed through. */
+  sawNameless(host: string): void {
     this.counts.answered += 1;
     this.#count(host, 1);
   }
@@ -93,8 +93,7 @@ export class Ledger {
     }
     for (const [key, { kind }] of this.#owed()) this.#complain(`${key}: ${kind}, and not recorded`);
     for (const [key, record] of this.#recorded) this.#complain(`${key}: recorded (${record.ended}), and never asked`);
-    for (const [host, left] of this.#connects)
-      this.#complain(`${host}: ${String(left)} refused CONNECTs without a record`);
+    for (const [host, left] of this.#connects) this.#complain(`${host}: ${String(left)} connections without a record`);
     return this.problems;
   }
 

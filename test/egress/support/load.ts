@@ -1,4 +1,5 @@
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
+import { gzipSync } from 'node:zlib';
 import { WebSocket } from 'ws';
 import { H1Connection, openProxy, openTunnelled, type GatewayAddress } from './h1-client.ts';
 import type { Ledger, Seen } from './ledger.ts';
@@ -17,7 +18,9 @@ export const KINDS = [
   'reset',
   'h2-reset',
 ] as const;
-export type Kind = (typeof KINDS)[number];
+/** What only some gateways are set up for, or what takes longer. */
+export const LONG_KINDS = ['post-large', 'post-gzip', 'passthrough'] as const;
+export type Kind = (typeof KINDS)[number] | (typeof LONG_KINDS)[number];
 
 export interface LoadParts {
   readonly gateway: GatewayAddress;
@@ -27,9 +30,14 @@ export interface LoadParts {
   /** A value that may not leave. */
   readonly secret: string;
   readonly more: () => boolean;
+  /** A host whose TLS is its own, and who vouches for it. */
+  readonly passthrough?: { readonly host: string; readonly ca: string };
 }
 
 const BODY = 'b'.repeat(1500);
+const LARGE_BODY = 'lorem ipsum dolor sit amet '.repeat(12_000);
+/** One character per byte, as everything here. */
+const GZIPPED_BODY = gzipSync(LARGE_BODY).toString('latin1');
 /** A connection is given up after so many requests: handshakes are part of the mix. */
 const REQUESTS_PER_CONNECTION = 200;
 
@@ -57,6 +65,10 @@ const WORK: Readonly<Record<Kind, Work>> = {
   'h2-get': (parts, host, nextKey) => onHttp2(parts, host, nextKey, { method: 'GET', leaves: false }),
   'h2-post': (parts, host, nextKey) => onHttp2(parts, host, nextKey, { method: 'POST', leaves: false }),
   'h2-reset': (parts, host, nextKey) => onHttp2(parts, host, nextKey, { method: 'POST', leaves: true }),
+  'post-large': (parts, host, nextKey) => onTunnel(parts, host, nextKey, (path) => postText(host, path, LARGE_BODY)),
+  'post-gzip': (parts, host, nextKey) =>
+    onTunnel(parts, host, nextKey, (path) => postText(host, path, GZIPPED_BODY, 'Content-Encoding: gzip\r\n')),
+  passthrough,
   absolute,
   'connect-refused': connectRefused,
   websocket,
@@ -67,8 +79,8 @@ function getText(host: string, path: string, kind = 'get'): string {
   return `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nX-Kind: ${kind}\r\n\r\n`;
 }
 
-function postText(host: string, path: string, body: string): string {
-  return `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Length: ${String(body.length)}\r\n\r\n${body}`;
+function postText(host: string, path: string, body: string, headers = ''): string {
+  return `POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${headers}Content-Length: ${String(body.length)}\r\n\r\n${body}`;
 }
 
 async function onTunnel(
@@ -93,7 +105,7 @@ async function onTunnel(
 
 /** A CONNECT that was refused is a request of its own; one that only ended is none. */
 function notOpened(ledger: Ledger, host: string, seen: Seen): void {
-  if (seen.kind === 'answered') ledger.sawRefusedConnect(host);
+  if (seen.kind === 'answered') ledger.sawNameless(host);
 }
 
 async function onHttp2(
@@ -171,6 +183,17 @@ async function absolute({ gateway, ledger, more }: LoadParts, host: string, next
     ledger.saw(path, await connection.ask(request));
   }
   connection.socket.destroy();
+}
+
+/** What is asked inside is its own affair: the record has the connection. */
+async function passthrough({ gateway, ledger, passthrough: through }: LoadParts): Promise<void> {
+  if (through === undefined) return;
+  const opened = await openTunnelled({ ...gateway, ca: through.ca }, through.host, 'http/1.1');
+  if (opened.socket === null) return;
+  const connection = new H1Connection(opened.socket);
+  const seen = await connection.ask(getText(through.host, '/'));
+  if (seen.kind === 'answered') ledger.sawNameless(through.host);
+  opened.socket.destroy();
 }
 
 async function connectRefused({ gateway, ledger }: LoadParts, _host: string, nextKey: () => string): Promise<void> {
