@@ -129,6 +129,8 @@ async function onHttp2(
   }
   session.destroy();
   socket.destroy();
+  // A session that has just reset streams may leave what lies below it open.
+  opened.tcp.destroy();
 }
 
 function onStream(
