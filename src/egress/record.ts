@@ -166,8 +166,9 @@ export class RequestAccount {
     return appended.ok;
   }
 
-  get decided(): boolean {
-    return this.#decision !== null;
+  /** For a request that came to its end before anything was decided. */
+  decideLast(decision: Decision): void {
+    if (this.#decision === null) this.decide(decision);
   }
 
   connected(): void {

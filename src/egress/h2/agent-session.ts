@@ -46,6 +46,7 @@ export async function serveHttp2(
 
 class AgentSession {
   readonly #core: GatewayCore;
+  readonly #socket: TLSSocket;
   readonly #session: ServerHttp2Session;
   readonly #serve: ServeStream;
   readonly #streams = new Set<Promise<void>>();
@@ -54,14 +55,20 @@ class AgentSession {
 
   constructor(core: GatewayCore, socket: TLSSocket, session: ServerHttp2Session, serve: ServeStream) {
     this.#core = core;
+    this.#socket = socket;
     this.#session = session;
     this.#serve = serve;
     this.#ended = new Promise((resolve) => {
-      session.on('close', resolve);
+      // The session waits for its last write, of which nothing is heard any more when the peer went in mid-write.
+      for (const part of [session, socket]) part.once('close', resolve);
     });
     // Over TLS a peer's end is the end of both halves here, as it is for HTTP/1.1 (`Wire`).
     socket.on('end', () => {
       session.destroy();
+      socket.destroy();
+    });
+    session.on('goaway', () => {
+      this.#watchIdleness();
     });
     // What the peer broke is answered by the stack itself, with a GOAWAY; nobody here has to hear of it.
     session.on('error', () => undefined);
@@ -76,6 +83,7 @@ class AgentSession {
       asked: () => false,
       destroy: () => {
         this.#session.close();
+        this.#watchIdleness();
       },
     };
     this.#core.idle.add(idle);
@@ -115,16 +123,31 @@ class AgentSession {
     await this.#serve(wire, translated.ok ? null : translated.error);
   }
 
-  /** A connection without a request on it has as long as one of HTTP/1.1 has, whatever else it sends meanwhile. */
+  /**
+   * A connection without a request on it has as long as one of HTTP/1.1 has, whatever else it sends meanwhile; one that
+   * is closing has to say its last word in less.
+   */
   #watchIdleness(): void {
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
     this.#idleTimer = null;
-    if (this.#streams.size > 0 || this.#session.destroyed) return;
-    this.#idleTimer = setTimeout(() => {
-      // Destroyed a moment ago, and its `close` is still to come.
-      if (this.#session.destroyed) return;
+    if (this.#streams.size > 0 || this.#socket.destroyed) return;
+    const { idleTimeoutMs, discardMs } = this.#core.timeouts;
+    const closing = this.#session.closed || this.#session.destroyed;
+    this.#idleTimer = setTimeout(
+      () => {
+        if (closing) this.#socket.destroy();
+        else this.#hangUp();
+      },
+      closing ? discardMs : idleTimeoutMs,
+    );
+  }
+
+  #hangUp(): void {
+    // It can have been destroyed a moment ago, with its `close` still to come.
+    if (!this.#session.destroyed) {
       this.#session.goaway(NGHTTP2_NO_ERROR);
       this.#session.destroy();
-    }, this.#core.timeouts.idleTimeoutMs);
+    }
+    this.#watchIdleness();
   }
 }

@@ -9,6 +9,7 @@ import { UpstreamStream } from './upstream-stream.ts';
 export class UpstreamSession {
   readonly generation: number;
   readonly #session: ClientHttp2Session;
+  readonly #socket: Socket;
   readonly #meter: BufferMeter;
   readonly #onUnfit: () => void;
   #streams = 0;
@@ -22,6 +23,7 @@ export class UpstreamSession {
     this.generation = parts.generation;
     this.#meter = parts.meter;
     this.#onUnfit = parts.onUnfit;
+    this.#socket = socket;
     this.#session = startHttp2(socket, parts.host);
     this.#session.on('error', this.#leave);
     this.#session.on('goaway', this.#leave);
@@ -66,7 +68,7 @@ export class UpstreamSession {
     stream.once('close', () => {
       this.#streams -= 1;
       if (this.#streams > 0) return;
-      if (this.#retired) this.#session.close();
+      if (this.#retired) this.#close();
       else this.#rest();
     });
     return new Wire(stream, this.#meter);
@@ -78,12 +80,25 @@ export class UpstreamSession {
    */
   retire(): void {
     this.#leave();
-    if (this.#streams === 0) this.#session.close();
+    if (this.#streams === 0) this.#close();
   }
 
   destroy(): void {
     this.#leave();
     this.#session.destroy();
+  }
+
+  /** In order, and then in any case: nothing is heard of a last write to an upstream that went in its middle. */
+  #close(): void {
+    this.#session.close();
+    if (this.#socket.destroyed) return;
+    const timer = setTimeout(() => {
+      this.#socket.destroy();
+    }, LIMITS.discardMs);
+    timer.unref();
+    this.#socket.once('close', () => {
+      clearTimeout(timer);
+    });
   }
 
   #rest(): void {
