@@ -302,8 +302,7 @@ export class Exchange implements ActiveRequest {
 
   #loseAgent(): Afterwards {
     // A request whose agent went before it was decided has gone nowhere; its lines say so.
-    const { reason } = this.#halt?.kind === 'refused' ? this.#halt.refusal : { reason: 'bad_request' as const };
-    this.#account.decideLast({ decision: 'deny', reason, route: this.#route });
+    this.#account.decideLast(this.#halt?.kind === 'refused' ? this.#halt.refusal.reason : 'bad_request', this.#route);
     this.#account.end('agent_gone');
     return 'cut';
   }

@@ -166,9 +166,9 @@ export class RequestAccount {
     return appended.ok;
   }
 
-  /** For a request that came to its end before anything was decided. */
-  decideLast(decision: Decision): void {
-    if (this.#decision === null) this.decide(decision);
+  /** Why a request goes nowhere that came to its end before anything was decided. */
+  decideLast(reason: Reason, route: string | null): void {
+    if (this.#decision === null) this.decide({ decision: 'deny', reason, route });
   }
 
   connected(): void {
