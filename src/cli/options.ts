@@ -100,6 +100,8 @@ export const ResumeOptionsSchema = z.object({
 
 export const MetricsOptionsSchema = z.object({ listen: ListenSchema.optional(), json: z.boolean().default(false) });
 
+export const ScanOptionsSchema = z.object({ json: z.boolean().default(false) });
+
 export const ReloadOptionsSchema = z.object({ bottle: z.array(z.string()), json: z.boolean().default(false) });
 
 export const AuditVerifyOptionsSchema = z.object({

@@ -4,6 +4,7 @@ import { BACKEND_NAMES } from '../schema/plan.ts';
 import { cleanup } from './commands/cleanup.ts';
 import { doctor } from './commands/doctor.ts';
 import { explain } from './commands/explain.ts';
+import { scan } from './commands/scan.ts';
 import { gateway } from './commands/gateway.ts';
 import { listActive, listAvailable, listEnded } from './commands/list.ts';
 import { run } from './commands/run.ts';
@@ -49,6 +50,7 @@ export function buildProgram(context: CliContext): (argv: readonly string[]) => 
   addRun(program, context, done);
   addGateway(program, context, done);
   addExplain(program, context, done);
+  addScan(program, context, done);
   addListing(program, context, done);
   addManifests(program, context, done);
   addWork(program, context, done);
@@ -153,6 +155,18 @@ function addExplain(program: Command, context: CliContext, done: Done): void {
     .addHelpText('after', example('bot-bottle explain --bottle acme GET https://api.github.com/repos/acme/web'))
     .action(async (method: string, url: string, options: Record<string, unknown>) => {
       done(await explain(context, method, url, options));
+    });
+}
+
+function addScan(program: Command, context: CliContext, done: Done): void {
+  program
+    .command('scan')
+    .description('look for credentials in files; exit 3 when there are any')
+    .argument('[path]', 'a file, a folder, or - for stdin; this folder when absent')
+    .option('--json', 'as JSON')
+    .addHelpText('after', example('git diff main | bot-bottle scan -'))
+    .action((target: string | undefined, options: Record<string, unknown>) => {
+      done(scan(context, target, options));
     });
 }
 

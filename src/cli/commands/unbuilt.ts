@@ -2,7 +2,6 @@
 export const UNBUILT_COMMANDS: readonly { readonly name: string; readonly does: string }[] = [
   { name: 'commit', does: 'keep a bottle as it is' },
   { name: 'check', does: 'attack a bottle from inside' },
-  { name: 'scan', does: 'look for secrets in files' },
   { name: 'learn', does: 'turn refusals into proposals' },
   { name: 'image', does: 'build and list images' },
 ];
