@@ -5,18 +5,16 @@
  * it only shows that all of it works; `--only get-32,h2` takes those measures alone and writes nothing; with `--gate` it
  * exits 1 when a bar is missed.
  */
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { installPrograms, missingPrograms } from '../scripts/system-packages.ts';
-import { createTestCa } from '../test/stand-ins/test-ca.ts';
 import * as contenders from './gateway/contenders.ts';
 import { coldStarts } from './gateway/cold-start.ts';
-import type { Result, Task } from './gateway/load.ts';
+import { load, startOrigin } from './gateway/runner.ts';
 import { CONTENDERS, FULL, measures, QUICK, type ContenderId, type Measure } from './gateway/measures.ts';
-import { cpuSeconds, largestMiB, memoryMiB, waitForExit } from './gateway/processes.ts';
+import { cpuSeconds, largestMiB, memoryMiB } from './gateway/processes.ts';
 import { asChart, asTable, judge, median, type Cell, type Row } from './gateway/report.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
@@ -39,7 +37,7 @@ async function main(): Promise<number> {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'bot-bottle-bench-'));
   fs.chmodSync(directory, 0o755);
   const running = new Map<ContenderId, contenders.Contender>();
-  const origin = await startOrigin(directory);
+  const origin = await startOrigin(ROOT, directory);
   try {
     contenders.writeBottles(origin.world);
     running.set('direct', contenders.direct(origin.world));
@@ -66,28 +64,6 @@ function hasMitmproxy(): boolean {
   if (outcome.kind === 'installed' || outcome.kind === 'present') return true;
   process.stdout.write(`mitmproxy is missing (${outcome.why}; ${outcome.fix}): its columns stay empty.\n`);
   return false;
-}
-
-async function startOrigin(directory: string): Promise<{ world: contenders.World; stop: () => void }> {
-  const ca = createTestCa('bench origin root');
-  const { cert, key } = ca.issue([contenders.HOST]);
-  const file = (name: string, content: string): string => {
-    const target = path.join(directory, name);
-    fs.writeFileSync(target, content);
-    return target;
-  };
-  const originCa = file('origin-ca.pem', ca.certificate);
-  const args = [file('origin.pem', cert), file('origin.key', key)];
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, 'gateway/origin.ts'), ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const origin = await contenders.firstLine<{ h1: number; h2: number }>(child, 'the origin');
-  return {
-    world: { root: ROOT, directory, cli: path.join(ROOT, 'bin/bot-bottle'), origin, originCa },
-    stop: () => {
-      child.kill('SIGKILL');
-    },
-  };
 }
 
 async function measureAll(running: ReadonlyMap<ContenderId, contenders.Contender>): Promise<readonly Row[]> {
@@ -126,24 +102,6 @@ async function once(measure: Measure, contender: contenders.Contender): Promise<
     largestMiB: largestMiB(pids),
     memoryMiB: memoryMiB(pids),
   });
-}
-
-const TASK_TIMEOUT_MS = 120_000;
-
-async function load(task: Task): Promise<Result | { readonly failed: string }> {
-  const script = path.join(import.meta.dirname, 'gateway/load.ts');
-  const child = spawn(process.execPath, [script, JSON.stringify(task)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: TASK_TIMEOUT_MS,
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  await waitForExit(child);
-  if (child.exitCode === 0) return JSON.parse(stdout) as Result;
-  const why = /Error: .*/.exec(stderr)?.[0] ?? `it took over ${String(TASK_TIMEOUT_MS / 1000)} s`;
-  return { failed: why };
 }
 
 function finish(rows: readonly Row[]): number {

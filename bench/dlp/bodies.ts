@@ -1,11 +1,12 @@
 import { builtInRules, BUILT_IN_RULES } from '../../src/dlp/rules/index.ts';
 import { buildRuleSet } from '../../src/dlp/rule-set.ts';
+import { createScanner } from '../../src/dlp/screen.ts';
 import { scanTokens } from '../../src/dlp/token-scanner.ts';
 import { cook } from '../../test/dlp/support/recipe.ts';
 import { SeededRandom } from '../../test/fuzz/random.ts';
 import { corpora } from './corpora.ts';
 import { median, type Figure } from './report.ts';
-import { ALL, scan, secretlint } from './scanners.ts';
+import { ALL, FORMATS, scan, secretlint } from './scanners.ts';
 
 const SMALL_BYTES = 10_000;
 
@@ -44,6 +45,40 @@ function timed(task: () => void): number {
   return performance.now() - started;
 }
 
+const SLICE_BYTES = 16 * 1024;
+
+/** How long the scan of one slice holds the event loop: of every slice the best of some rounds, and of those the worst. */
+export function longestSlices(rounds: number): readonly Figure[] {
+  const chat = corpora(2_000_000).find(({ id }) => id === 'chat');
+  const bodies = [
+    { name: 'a conversation', body: Buffer.concat(chat?.documents ?? []) },
+    { name: 'a hostile text', body: repeated('xoxb-', 1_000_000) },
+  ];
+  const values = bodies.map(({ name, body }) => {
+    const best = new Float64Array(Math.ceil(body.length / SLICE_BYTES)).fill(Infinity);
+    for (let round = 0; round <= rounds; round += 1) {
+      const scanner = createScanner(ALL, 'body');
+      for (let slice = 0; slice < best.length; slice += 1) {
+        const ms = timed(() => scanner.push(body.subarray(slice * SLICE_BYTES, (slice + 1) * SLICE_BYTES)));
+        best[slice] = Math.min(best[slice] ?? Infinity, ms);
+      }
+    }
+    return { name, value: Math.max(...best) };
+  });
+  const ours = Math.max(...values.map(({ value }) => value));
+  return [
+    {
+      id: 'slice',
+      title: 'how long one slice of a body keeps others waiting',
+      unit: 'ms',
+      better: 'less',
+      values,
+      ours,
+      bar: { must: 20, aim: 10 },
+    },
+  ];
+}
+
 const ADVERSARIAL_BYTES = 100_000;
 
 /** Texts that make a scanner work: one keyword of a rule over and over, in six shapes. */
@@ -59,7 +94,10 @@ export function adversarial(options: { readonly rounds: number; readonly every: 
   const shapes = adversarialShapes().filter((_, at) => at % options.every === 0);
   const best = shapes.map((shape) => {
     const document = repeated(shape, ADVERSARIAL_BYTES);
-    return { shape, ms: Math.min(...Array.from({ length: options.rounds }, () => timed(() => scan(ALL, document)))) };
+    return {
+      shape,
+      ms: Math.min(...Array.from({ length: options.rounds }, () => timed(() => scan(FORMATS, document)))),
+    };
   });
   const worst = best.reduce((most, next) => (next.ms > most.ms ? next : most));
   process.stderr.write(

@@ -19,6 +19,8 @@ export type Task = Target &
     | { readonly kind: 'websocket'; readonly count: number }
     | { readonly kind: 'h2'; readonly streams: number; readonly durationMs: number }
     | { readonly kind: 'first' }
+    /** One connection sends the file over and over; what is timed are small requests on another. */
+    | { readonly kind: 'stall'; readonly file: string; readonly gzip: boolean; readonly durationMs: number }
   );
 
 export interface Target {
@@ -37,6 +39,7 @@ export interface Result {
   /** Milliseconds each, for those kinds that time single operations. */
   readonly p50?: number;
   readonly p99?: number;
+  readonly max?: number;
 }
 
 const secureContexts = new Map<string, tls.SecureContext>();
@@ -288,6 +291,35 @@ async function post(task: Extract<Task, { kind: 'post' }>): Promise<Result> {
   return timesOf(times, seconds);
 }
 
+async function stall(task: Extract<Task, { kind: 'stall' }>): Promise<Result> {
+  const [sending, asking] = [await connect(task), await connect(task)];
+  const [sent, asked] = [new Answers(sending), new Answers(asking)];
+  const body = readFileSync(task.file);
+  const coding = task.gzip ? 'Content-Encoding: gzip\r\n' : '';
+  const head = `POST /upload HTTP/1.1\r\nHost: ${host(task)}\r\n${coding}Content-Length: ${String(body.length)}\r\n\r\n`;
+  const times: number[] = [];
+  const start = performance.now();
+  const isOver = (): boolean => performance.now() - start > task.durationMs;
+  const uploads = (async () => {
+    while (!isOver()) {
+      sending.write(head);
+      for (let at = 0; at < body.length; at += 256 * 1024) await sent.write(body.subarray(at, at + 256 * 1024));
+      await sent.one();
+    }
+  })();
+  while (!isOver()) {
+    const at = performance.now();
+    asking.write(`GET / HTTP/1.1\r\nHost: ${host(task)}\r\n\r\n`);
+    await asked.one();
+    times.push(performance.now() - at);
+  }
+  await uploads;
+  const result = timesOf(times, since(start));
+  sending.destroy();
+  asking.destroy();
+  return { ...result, max: Math.max(...times) };
+}
+
 async function events(task: Extract<Task, { kind: 'events' }>): Promise<Result> {
   const socket = await connect(task);
   const answers = new Answers(socket);
@@ -395,6 +427,8 @@ export async function perform(task: Task): Promise<Result> {
       return h2(task);
     case 'first':
       return first(task);
+    case 'stall':
+      return stall(task);
   }
 }
 
