@@ -1,5 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
+import { KiB } from '../kernel/limits.ts';
 
 /**
  * Finds the words that a wallet is restored from: https://github.com/bitcoin/bips/blob/master/bip-0039.mediawiki. Each
@@ -66,7 +67,7 @@ function numberOf(text: Uint8Array, start: number, end: number): number {
   if (word.length !== end - start) return -1;
   for (let at = TELLING; at < word.length; at += 1) if (word.charCodeAt(at) !== text[start + at]) return -1;
   // A capital or a digit beside it makes it a part of something else.
-  return isWordish(text[start - 1]) || isWordish(text[end]) ? -1 : number;
+  return (start > 0 && isWordish(text[start - 1])) || (end < text.length && isWordish(text[end])) ? -1 : number;
 }
 
 const isLetter = (byte: number | undefined): boolean => byte !== undefined && byte >= 97 && byte <= 122;
@@ -87,9 +88,7 @@ export class SeedPhrases {
   }
 
   push(chunk: Uint8Array, onMatch: (match: PhraseMatch) => void): void {
-    const text = new Uint8Array(this.#kept.length + chunk.length);
-    text.set(this.#kept);
-    text.set(chunk, this.#kept.length);
+    const text = joined(this.#kept, chunk);
     this.#pushed += chunk.length;
     this.#search(text, false, onMatch);
     this.#kept = text.slice(Math.max(0, text.length - REACH_BYTES));
@@ -104,7 +103,8 @@ export class SeedPhrases {
 
   #search(text: Uint8Array, atEnd: boolean, onMatch: (match: PhraseMatch) => void): void {
     const origin = this.#pushed - text.length;
-    for (let at = 0; at < text.length; at += STRIDE) {
+    const { length } = text;
+    for (let at = 0; at < length; at += STRIDE) {
       if (isElsewhere(text, at)) continue;
       const run = runAt(text, at);
       for (const { start, end } of phrasesIn(run)) {
@@ -135,13 +135,33 @@ export class SeedPhrases {
   }
 }
 
+/** Lent to one push at a time. */
+let scratch = new Uint8Array(0);
+const SCRATCH_MAX_BYTES = 256 * KiB;
+
+function joined(kept: Uint8Array, chunk: Uint8Array): Uint8Array {
+  const length = kept.length + chunk.length;
+  if (length > scratch.length && length <= SCRATCH_MAX_BYTES)
+    scratch = new Uint8Array(Math.min(SCRATCH_MAX_BYTES, length * 2));
+  const text = length > SCRATCH_MAX_BYTES ? new Uint8Array(length) : scratch.subarray(0, length);
+  text.set(kept);
+  text.set(chunk, kept.length);
+  return text;
+}
+
 /** Whether the place is in a word that is none of the list: nearly all are, and nothing needs to be made for them. */
-function isElsewhere(text: Uint8Array, at: number): boolean {
-  if (!isLetter(text[at])) return false;
+function isElsewhere(text: Uint8Array, place: number): boolean {
+  let at = place;
+  while (at < text.length && !isLetter(text[at])) {
+    at += 1;
+    // No gap in a phrase is that wide.
+    if (at - place > GAP_BYTES) return true;
+  }
+  if (at === text.length) return true;
   let start = at;
   while (at - start <= WORD_BYTES && start > 0 && isLetter(text[start - 1])) start -= 1;
   let end = at + 1;
-  while (end - start <= WORD_BYTES && isLetter(text[end])) end += 1;
+  while (end - start <= WORD_BYTES && end < text.length && isLetter(text[end])) end += 1;
   if (start > 0 && text[start - 1] === BACKSLASH) return false;
   return numberOf(text, start, end) === -1;
 }
