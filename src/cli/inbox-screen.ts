@@ -83,10 +83,12 @@ function Inbox({ context }: Parts): ReactNode {
 
   useInput((input, key) => {
     if (mode.kind !== 'list') {
+      // What is pasted, or typed fast, comes with its Enter in one piece.
+      const [typed = '', ...after] = input.split('\r');
       if (key.escape) setMode({ kind: 'list' });
-      else if (key.return) finish();
       else if (key.backspace || key.delete) setMode({ ...mode, text: mode.text.slice(0, -1) });
-      else setMode({ ...mode, text: (mode.text + input).slice(0, 255) });
+      else if (key.return || after.length > 0) finish({ ...mode, text: `${mode.text}${typed}`.slice(0, 255) });
+      else setMode({ ...mode, text: `${mode.text}${typed}`.slice(0, 255) });
       return;
     }
     if (input === 'q') exit();
@@ -109,16 +111,15 @@ function Inbox({ context }: Parts): ReactNode {
     else if (input === 'a') begin(chosen, null);
     else if (input === 'r' || entered) setMode({ kind: 'note', view: chosen, text: '' });
   };
-  const finish = (): void => {
+  const finish = (entered: Exclude<Mode, { kind: 'list' }>): void => {
     setMode({ kind: 'list' });
-    if (mode.kind === 'note') {
-      const { id, slug, digest } = mode.view;
-      sendAnswer(context, slug, { verdict: 'reject', id, digest, note: mode.text }).then(() => {
+    if (entered.kind === 'note') {
+      const { id, slug, digest } = entered.view;
+      sendAnswer(context, slug, { verdict: 'reject', id, digest, note: entered.text }).then(() => {
         setSaid(`${shortId(id)} rejected`);
       }, say);
-    } else if (mode.kind === 'host' && mode.text === mode.view.route.host) approve(mode.view, mode.narrower);
-    else if (mode.kind === 'host')
-      say(new BottleError('proposal_refused', { message: 'that is not the host; nothing was answered' }));
+    } else if (entered.text === entered.view.route.host) approve(entered.view, entered.narrower);
+    else say(new BottleError('proposal_refused', { message: 'that is not the host; nothing was answered' }));
   };
 
   const listed = Math.max(3, Math.floor(rows / 3));

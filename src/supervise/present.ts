@@ -47,7 +47,7 @@ export function detailLines(view: ProposalView): readonly DetailLine[] {
     ...labelled('Now', now),
     ...whose,
     { label: `Why ${impact.risk}`, text: field(impact.why) },
-    { label: 'It says', text: JSON.stringify(field(view.reason, REASON_CHARACTERS)) },
+    { label: 'It says', text: `"${field(view.reason, REASON_CHARACTERS)}"` },
     ...labelled(
       'Narrower',
       impact.narrower.map(({ key, title }) => `${key} ${title}`),
