@@ -2,6 +2,7 @@ import { canonicalJson } from '../kernel/canonical-json.ts';
 import { err, ok, type Result } from '../kernel/result.ts';
 import {
   AuditRecordSchema,
+  ContinuedSchema,
   HeadSchema,
   OpenedSchema,
   SealedSchema,
@@ -95,6 +96,7 @@ function advance(
       return ok({ ...state, sealed: { how: body.data.how, tornBytes: body.data.tornBytes } });
     }
     case 'continued':
+      return ContinuedSchema.safeParse(record.body).success ? ok(state) : err('a part begins without its number');
     case 'decision':
     case 'operator':
     case 'event':
