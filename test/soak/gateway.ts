@@ -54,6 +54,8 @@ function start(parts: StartGateway): Promise<RunningGateway> {
     record: createRecordFile(openSync(parts.record, 'w')),
     controlDirectory: null,
     spillDirectory: parts.spill,
+    // What hangs until it is idle for too long is told from what hangs for ever.
+    timeouts: { idleTimeoutMs: 10_000 },
     onBug: (failure) => bugs.push(failure instanceof Error ? (failure.stack ?? failure.message) : String(failure)),
   });
 }
