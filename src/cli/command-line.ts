@@ -1,7 +1,7 @@
-import os from 'node:os';
 import process from 'node:process';
 import { BottleError, EXIT } from '../kernel/errors.ts';
 import { renderError } from '../kernel/render-error.ts';
+import { homeDirectory, operator } from '../platform/operator.ts';
 import { createContext } from './create-context.ts';
 import { buildProgram } from './program.ts';
 import { takeGlobalFlags } from './global-flags.ts';
@@ -17,8 +17,8 @@ async function main(): Promise<number> {
   const context = createContext({
     environment: process.env,
     cwd: process.cwd(),
-    operatorHome: os.homedir(),
-    userName: os.userInfo().username,
+    operatorHome: homeDirectory(),
+    userName: operator().name,
     stdout: process.stdout,
     stderr: process.stderr,
     plain: flags.plain,

@@ -1,7 +1,8 @@
 import fs from 'node:fs';
-import os from 'node:os';
+
 import path from 'node:path';
 import { BottleError } from '../../kernel/errors.ts';
+import { operator } from '../../platform/operator.ts';
 import type { LimitSupport } from '../../schema/limits.ts';
 import { measuresDisk, supportFrom, type CgroupBases } from './cgroups.ts';
 import { ETC_VISIBLE, PROC_MASKED, PROC_READ_ONLY } from './visible.ts';
@@ -67,12 +68,12 @@ export function gatherHostFacts(cgroups: CgroupBases): HostFacts {
   if (architecture === null) {
     throw new BottleError('backend_unavailable', { message: `there is no system call filter for ${process.arch}` });
   }
-  const { uid, gid, homedir } = os.userInfo();
+  const { uid, gid, home } = operator();
   return {
     architecture,
     uid,
     gid,
-    operatorHome: homedir,
+    operatorHome: home,
     bwrap: needProgram('bwrap'),
     system: SYSTEM.flatMap(systemEntry),
     etc: etcEntries(),

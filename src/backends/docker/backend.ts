@@ -1,5 +1,5 @@
-import os from 'node:os';
 import { BottleError } from '../../kernel/errors.ts';
+import { operator } from '../../platform/operator.ts';
 import { DockerEngine } from '../../platform/docker/engine.ts';
 import type { Backend, BackendProbe } from '../../ports/backend.ts';
 import { applyDocker, type DockerBottle } from './apply.ts';
@@ -42,9 +42,9 @@ export function dockerBackend(options: DockerOptions): DockerBackend {
     limits: async () => limitSupport(await engineInfo(engine)),
     plan: async (bottle) => {
       refuseWhatIsNotHeld(bottle.resources, limitSupport(await engineInfo(engine)));
-      const { uid, homedir } = os.userInfo();
+      const { uid, home } = operator();
       const image = await findImage(engine, options.image);
-      const facts = { uid, operatorHome: homedir, image, runtime: null, loader: nodeRuntime().loader };
+      const facts = { uid, operatorHome: home, image, runtime: null, loader: nodeRuntime().loader };
       const { withoutWall } = options;
       const intended = planContainer(bottle, facts);
       return { intended, plan: withoutWall === undefined ? intended : planContainer(bottle, facts, withoutWall) };
