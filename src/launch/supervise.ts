@@ -3,7 +3,7 @@ import path from 'node:path';
 import { boxProcess, type BoxRequest } from '../bundle/box.ts';
 import type { ServicePlan } from '../bundle/broker.ts';
 import { BOXED } from '../bundle/sandbox.ts';
-import { assetPath } from '../platform/assets.ts';
+import { heldPath } from '../platform/assets.ts';
 import type { SuperviseServiceDocument } from '../schema/supervise-service.ts';
 import type { BottleBundleParts } from './bundle.ts';
 
@@ -24,7 +24,7 @@ export async function superviseService(
     {
       ...common,
       kind: 'supervise',
-      script: assetPath('supervise.js'),
+      script: heldPath(paths.program, 'supervise.js'),
       control: null,
       spill: paths.asked,
       shown: paths.answers,

@@ -18,7 +18,7 @@ export const ASSET_NAMES = [
 export type AssetName = (typeof ASSET_NAMES)[number];
 
 /** What runs beside the launcher, some of it again after hours. */
-const HELD = ['egress.js', 'git-gate.js', 'init.js', 'netns-helper.js', 'probe.js'] as const;
+const HELD = ['egress.js', 'git-gate.js', 'init.js', 'netns-helper.js', 'probe.js', 'supervise.js'] as const;
 export type HeldAsset = (typeof HELD)[number];
 
 /** Stands where the build writes which build it is. */
