@@ -1,4 +1,5 @@
 import { LIMITS } from '../kernel/limits.ts';
+import { ignoreUnlessAwaited } from '../kernel/promises.ts';
 import { sameText } from '../platform/control-socket.ts';
 import { decideConnect } from '../policy/connect.ts';
 import { isPassedThrough } from '../policy/compile.ts';
@@ -115,7 +116,10 @@ function waiting(wire: Wire, authority: Authority | null): IdleConnection & { be
       return this.begun || wire.readable;
     },
     destroy: () => {
-      wire.destroy();
+      // The answer to the request before may still be on its way to the kernel.
+      wire.end(LIMITS.discardMs).then(() => {
+        wire.destroy();
+      }, ignoreUnlessAwaited);
     },
   };
 }
