@@ -12,7 +12,8 @@ const POLL_MS = 500;
 const RISK_COLOURS = { low: 'green', medium: 'yellow', high: 'red' } as const;
 
 export async function showInboxScreen(context: CliContext): Promise<void> {
-  const screen = render(h(Inbox, { context }), { exitOnCtrlC: true, alternateScreen: true });
+  // Who comes here sits at a terminal, whatever the environment says of CI.
+  const screen = render(h(Inbox, { context }), { exitOnCtrlC: true, alternateScreen: true, interactive: true });
   context.stopRequested.addEventListener('abort', () => {
     screen.unmount();
   });

@@ -39,9 +39,15 @@ function renderFamily({ name, help, type, samples }: MetricFamily): string {
 function renderSample(name: string, { suffix, labels, value }: MetricSample): string {
   const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text).replaceAll('"', '\\"')}"`);
   const set = pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
-  return `${name}${suffix}${set} ${String(value)}\n`;
+  return `${name}${suffix}${set} ${numberText(value)}\n`;
 }
 
 function escaped(text: string): string {
   return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+}
+
+/** As Go writes them, whose notation the format takes. */
+function numberText(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return '+Inf';
+  return value === Number.NEGATIVE_INFINITY ? '-Inf' : String(value);
 }

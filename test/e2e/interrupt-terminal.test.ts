@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { readTextOrNull } from '../../src/platform/processes.ts';
 import { pollUntil } from '../../src/launch/readiness.ts';
 import { commandIn, CLI, modesChanged, shellWorld, startIn } from './support/shell-world.ts';
 import { innermost } from './support/innermost.ts';
@@ -103,5 +104,8 @@ describe.skipIf(TMUX === null)('Ctrl-C while a bottle is made', () => {
 /** The innermost process of the gateway's box, once it is there. */
 function gatewayOf(world: World): number | null {
   const launcher = processesIn(world).find(({ command }) => command.startsWith(`${CLI} start`))?.pid;
-  return launcher === undefined ? null : innermost({ pid: launcher }, 'egress');
+  const found = launcher === undefined ? null : innermost({ pid: launcher }, 'egress');
+  // On the way there are programs that only lead to it, which no stop waits for.
+  const command = found === null ? null : readTextOrNull(`/proc/${String(found)}/cmdline`);
+  return command?.startsWith('/opt/bot-bottle/node\0') === true ? found : null;
 }

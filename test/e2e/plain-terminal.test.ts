@@ -46,7 +46,7 @@ describe.skipIf(TMUX === null)('--plain on a terminal', () => {
     using terminal = commandIn(world, `FORCE_COLOR=1 ${CLI} doctor --plain`);
     const screen = await terminal.sees(/code=\d/);
     expect(screen).toMatch(/^ ok +bubblewrap/m);
-    expect(screen).toMatch(/^ note +docker +not built yet/m);
+    expect(screen).toMatch(/^ note +smolmachines +not built yet/m);
     expect(screen).not.toMatch(/[✓✗]/);
     expect(screen).toMatch(/^ +ok? .*limits[^\n]*\n {8,}\S/m);
   });

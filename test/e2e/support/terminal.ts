@@ -65,8 +65,9 @@ export class Terminal implements Disposable {
 
   /** The window is closed with all that runs in it. */
   hangUp(): void {
-    if (!this.#gone) this.#tmux('kill-server');
+    const there = !this.#gone;
     this.#gone = true;
+    if (there) this.#tmux('kill-server');
   }
 
   [Symbol.dispose](): void {
