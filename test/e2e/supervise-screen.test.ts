@@ -12,9 +12,8 @@ describe.skipIf(TMUX === null)('the inbox on a terminal of 80 by 24', () => {
     await using origin = await startOrigin(answering('yes'));
     using world = worldWith(origin);
     await using agent = new Asking(world);
-    using terminal = new Terminal(world, COMMAND, { NO_COLOR: '1' });
-    terminal.resize(80, 24);
-    await terminal.sees(/nothing waits/);
+    using terminal = new Terminal(world, COMMAND, { NO_COLOR: '1' }, { columns: 80, rows: 24 });
+    await terminal.sees(/nothing waits/, 40_000);
     const reason = '\u001b[2Jcleared \u202e and '.padEnd(600, 'long ');
     const asking = agent.call('allow', { host: HOST, matches: [{ methods: ['GET', 'PUT'] }], reason });
     const shown = await terminal.sees(/1 waiting/);

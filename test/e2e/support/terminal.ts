@@ -13,10 +13,28 @@ export class Terminal implements Disposable {
 
   #gone = false;
 
-  constructor(world: World, command: string, env: Readonly<Record<string, string>> = {}) {
+  constructor(
+    world: World,
+    command: string,
+    env: Readonly<Record<string, string>> = {},
+    { columns, rows }: { readonly columns: number; readonly rows: number } = { columns: 100, rows: 30 },
+  ) {
     const all = { BOT_BOTTLE_HOME: world.home, HOME: world.root, ...env };
     const pairs = Object.entries(all).flatMap(([name, value]) => ['-e', `${name}=${value}`]);
-    this.#tmux('-f', '/dev/null', 'new-session', '-d', '-x', '100', '-y', '30', '-c', world.project, ...pairs, command);
+    this.#tmux(
+      '-f',
+      '/dev/null',
+      'new-session',
+      '-d',
+      '-x',
+      String(columns),
+      '-y',
+      String(rows),
+      '-c',
+      world.project,
+      ...pairs,
+      command,
+    );
   }
 
   type(text: string): void {
