@@ -28,7 +28,8 @@ describe.skipIf(TMUX === null)('the inbox on a terminal of 80 by 24', () => {
     await terminal.sees(/in force/);
     expect(await asking).toMatchObject({ status: 'approved', granted: { matches: [{ methods: ['GET', 'HEAD'] }] } });
     expect(await agent.request(`https://${HOST}/`)).toBe('200 200');
-    await terminal.sees(/allowed/);
+    // The list has heard of it: what a key means depends on that.
+    await terminal.sees(/▸ \w+ run-\w+ +allowed/);
     terminal.type('u');
     await terminal.sees(/taken back/);
     expect(await agent.request(`https://${HOST}/`)).toBe('000 403');
